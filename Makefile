@@ -1,0 +1,54 @@
+# The only front door. Each target installs what it needs; `make` alone lists them.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/installed
+PACKAGES := model-constructor offline-trainer-core offline-trainer-torch example-plugin
+MANIFESTS := $(PACKAGES:%=packages/%/pyproject.toml)
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench test-isolated clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP)  ## make .venv and install all packages into it, editable
+
+$(STAMP): $(MANIFESTS) constraints.txt requirements-dev.txt Makefile
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install --constraint constraints.txt --requirement requirements-dev.txt \
+	  --editable 'packages/model-constructor[torch]' \
+	  --editable packages/offline-trainer-core \
+	  --editable packages/offline-trainer-torch \
+	  --editable packages/example-plugin
+	@touch $@
+
+run: $(STAMP)  ## train a classifier of handwritten digits
+	@$(BIN)/ot run configs/experiments/digits.yaml
+
+test: $(STAMP)  ## run all tests
+	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+check: $(STAMP)  ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## measure what is claimed about speed
+	$(BIN)/python benchmarks/loop.py
+
+test-isolated: $(STAMP)  ## build wheels; test each package in an environment of its own
+	PYTHON=$(BIN)/python bash tests/isolated.sh $(PACKAGES)
+
+clean:  ## remove everything that can be made again; runs/ stays
+	rm -rf $(VENV) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+	find packages tests -name __pycache__ -type d -prune -exec rm -rf {} +
