@@ -1,0 +1,1 @@
+"""The configuration language: from YAML files to a resolved config."""

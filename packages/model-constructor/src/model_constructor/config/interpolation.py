@@ -1,0 +1,323 @@
+"""Resolving every ``${…}`` of a merged tree, each value once, in the order they need each other.
+
+Values that need another one wait on an explicit stack, so a long chain of references cannot
+overflow Python's. A value that failed silences those that depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+
+from model_constructor.config.environment import environment_value, missing_variable
+from model_constructor.config.expressions import (
+    ExpressionError,
+    Reference,
+    Template,
+    parse_expression,
+)
+from model_constructor.config.loader import load_value
+from model_constructor.config.nodes import (
+    Node,
+    Origin,
+    describe,
+    is_dynamic,
+    kind,
+    replaced,
+    replaced_everywhere,
+)
+from model_constructor.config.scalars import Scalar, parse_scalar, write_scalar
+from model_constructor.config.suggestions import missing_segment
+from model_constructor.errors import (
+    ConfigError,
+    ConfigPath,
+    Note,
+    Span,
+    format_config_path,
+    raise_collected,
+)
+
+MAX_TEXT = 1024 * 1024
+MAX_TOTAL_TEXT = 16 * MAX_TEXT
+
+_INDEX = re.compile(r"-?[0-9]{1,9}")
+
+# A step of the work: asks for the resolved node at a path, gets it (None: it failed), and returns
+# its own result.
+_Step = Generator[ConfigPath, "Node | None", "Node | None"]
+
+
+def interpolate(root: Node, environ: Mapping[str, str], *, untrusted: bool) -> Node:
+    """The tree with every reference replaced by what it names.
+
+    Raises:
+        ConfigError: Malformed or missing references, cycles, unset variables; all together.
+    """
+    resolver = _Resolver(root, environ, untrusted)
+    resolved = resolver.run(())
+    raise_collected(resolver.errors)
+    return resolved or root
+
+
+class _Resolver:
+    def __init__(self, root: Node, environ: Mapping[str, str], untrusted: bool) -> None:
+        self.root = root
+        self.environ = environ
+        self.untrusted = untrusted
+        self.errors: list[ConfigError] = []
+        self.done: dict[ConfigPath, Node | None] = {}
+        self.total = 0
+
+    def run(self, wanted: ConfigPath) -> Node | None:
+        """Resolve a path and all it needs."""
+        waiting: dict[ConfigPath, _Step] = {wanted: self.resolve(wanted)}
+        answer: Node | None = None
+        while waiting:
+            path = next(reversed(waiting))
+            try:
+                needed = waiting[path].send(answer)
+            except StopIteration as finished:
+                answer = self.done[path] = finished.value
+                del waiting[path]
+                continue
+            except ConfigError as error:
+                self.errors += error.errors
+                answer = self.done[path] = None
+                del waiting[path]
+                continue
+            answer = None
+            if needed in self.done:
+                answer = self.done[needed]
+            elif needed in waiting:
+                self.errors.append(self.cycle_error(needed, list(waiting)))
+            else:
+                waiting[needed] = self.resolve(needed)
+        return answer
+
+    def resolve(self, path: ConfigPath) -> _Step:
+        """The node at a path of the merged tree, resolved."""
+        node = self.at(path)
+        if isinstance(node.value, dict):
+            fields: dict[str, Node] = {}
+            for key, field in node.value.items():
+                found = (yield (*path, key)) if _needs_work(field) else field
+                fields[key] = found or field
+            return replaced(node, value=fields)
+        if isinstance(node.value, list):
+            items: list[Node] = []
+            for i, item in enumerate(node.value):
+                found = (yield (*path, i)) if _needs_work(item) else item
+                items.append(found or item)
+            return replaced(node, value=items)
+        if not is_dynamic(node):
+            return node
+        try:
+            template = parse_expression(str(node.value))
+        except ExpressionError as error:
+            raise ConfigError(
+                str(error),
+                code="OT0240",
+                config_path=path,
+                span=_part_span(node, error.start, error.end),
+                help=error.help,
+            ) from None
+        result = yield from self.evaluate(template, node, path, as_text=node.text is None)
+        return _placed(result, node) if result is not None else None
+
+    def evaluate(self, template: Template, node: Node, path: ConfigPath, *, as_text: bool) -> _Step:
+        """The value of a template that stands in ``node``; None if something in it failed.
+
+        Args:
+            as_text: Several parts together are text, whatever they look like.
+        """
+        if template.whole is not None and not template.quoted:
+            return (yield from self.refer(template.whole, node, path))
+        pieces: list[str] = []
+        length, failed = 0, False
+        found: list[Node] = []
+        for part in template.parts:
+            if isinstance(part, str):
+                pieces.append(part)
+            else:
+                value = yield from self.refer(part, node, path)
+                if value is None:
+                    failed = True
+                    continue
+                found.append(value)
+                pieces.append(_inserted(value, part, node, path))
+            length += len(pieces[-1])
+            if length > MAX_TEXT:
+                raise _error("OT0247", "the text is longer than 1 MB", node, path)
+        self.total += length
+        if self.total > MAX_TOTAL_TEXT:
+            raise _error("OT0247", "all texts together are longer than 16 MB", node, path)
+        if failed:
+            return None
+        text = "".join(pieces)
+        secret = any(value.secret for value in found)
+        references = tuple(path for value in found for path in value.references)
+        scalar: Scalar = text
+        if not as_text:
+            try:
+                scalar = parse_scalar(text)
+            except ValueError as error:
+                message = "the number is too large" if secret else str(error)
+                raise _error("OT0113", message, node, path) from None
+        typed = None if as_text else text
+        return Node(scalar, node.origin, text=typed, secret=secret, references=references)
+
+    def refer(self, reference: Reference, node: Node, path: ConfigPath) -> _Step:
+        """What one reference names, or its default."""
+        try:
+            if reference.env:
+                return self.environment(reference, node, path)
+            return (yield from self.look_up(reference, node, path))
+        except _MissingError as missing:
+            if reference.default is None:
+                raise missing.error.located(path, _reference_span(node, reference)) from None
+        default = reference.default
+        if default.template is not None:
+            quoted = default.template.quoted
+            return (yield from self.evaluate(default.template, node, path, as_text=quoted))
+        try:
+            literal = load_value(default.literal, node.origin)
+        except ConfigError as error:
+            raise _error("OT0240", f"default: {error.message}", node, path, reference) from None
+        return replaced_everywhere(literal, span=None, key_span=None)
+
+    def environment(self, reference: Reference, node: Node, path: ConfigPath) -> Node:
+        if self.untrusted:
+            message = "an untrusted configuration cannot read the environment"
+            raise _error("OT0245", message, node, path, reference)
+        try:
+            value = environment_value(reference, self.environ, node.origin)
+        except ConfigError as error:
+            raise error.located(path, _reference_span(node, reference)) from None
+        if value is None:
+            raise _MissingError(missing_variable(reference, self.environ))
+        return value
+
+    def look_up(self, reference: Reference, node: Node, path: ConfigPath) -> _Step:
+        """Walk to what a reference names, through other references where they are on the way."""
+        if reference.up > len(path):
+            raise _error("OT0241", f"`{reference.source}` leaves the file", node, path, reference)
+        here = path[: len(path) - reference.up] if reference.up else ()
+        current: Node | None = self.at(here)
+        resolved = False
+        for i, segment in enumerate(reference.segments):
+            assert current is not None
+            if not resolved and is_dynamic(current):
+                resolved = True
+                current = yield here
+                if current is None:
+                    return None
+            child = _child(current, segment)
+            if child is None:
+                error = missing_segment(reference, i, self.root, here, current, path)
+                raise _MissingError(error)
+            key, current = child
+            here = (*here, key)
+        if not resolved and current is not None and _needs_work(current):
+            current = yield here
+        return replaced(current, references=(here,)) if current is not None else None
+
+    def at(self, path: ConfigPath) -> Node:
+        node = self.root
+        for part in path:
+            child = _child(node, part)
+            assert child is not None
+            node = child[1]
+        return node
+
+    def cycle_error(self, first: ConfigPath, waiting: list[ConfigPath]) -> ConfigError:
+        """The whole loop, each hop with its place."""
+        loop = waiting[waiting.index(first) :]
+        hops = [(path, node) for path in loop if is_dynamic(node := self.at(path))]
+        names = [format_config_path(path) for path, _ in hops]
+        start, node = hops[0]
+        return ConfigError(
+            f"references go in a circle: {' → '.join([*names, names[0]])}",
+            code="OT0242",
+            config_path=start,
+            span=node.span,
+            notes=[
+                Note(f"{name}: {hop.value}", hop.span)
+                for name, (_, hop) in zip(names[1:], hops[1:], strict=True)
+            ],
+        )
+
+
+class _MissingError(Exception):
+    """A reference names nothing; its default, if it has one, takes over."""
+
+    def __init__(self, error: ConfigError) -> None:
+        self.error = error
+
+
+def _needs_work(node: Node) -> bool:
+    return isinstance(node.value, dict | list) or is_dynamic(node)
+
+
+def _child(node: Node, segment: str | int) -> tuple[str | int, Node] | None:
+    """A field or item, with its proper key: text digits index a list."""
+    value = node.value
+    if isinstance(value, dict):
+        key = str(segment)
+        return (key, value[key]) if key in value else None
+    if not isinstance(value, list):
+        return None
+    if not _INDEX.fullmatch(str(segment)):
+        return None
+    index = int(segment)
+    index = index + len(value) if index < 0 else index
+    return (index, value[index]) if 0 <= index < len(value) else None
+
+
+def _placed(result: Node, node: Node) -> Node:
+    """A result as the value of the field that the expression stands in."""
+    return replaced(
+        result,
+        # A relative path means what it means where it was written, which may be another file.
+        origin=Origin(node.origin.name, result.origin.folder, node.origin.layer),
+        span=node.span,
+        key_span=node.key_span,
+        history=node.history,
+        written=describe(node),
+    )
+
+
+def _inserted(found: Node, reference: Reference, node: Node, path: ConfigPath) -> str:
+    if isinstance(found.value, dict | list):
+        raise _error(
+            "OT0246",
+            f"`{reference.source}` is {kind(found)} and cannot be part of a text",
+            node,
+            path,
+            reference,
+        )
+    if found.value is None or isinstance(found.value, bool) or found.text is None:
+        return write_scalar(found.value)
+    return found.text
+
+
+def _error(
+    code: str, message: str, node: Node, path: ConfigPath, reference: Reference | None = None
+) -> ConfigError:
+    span = _reference_span(node, reference) if reference else node.span
+    return ConfigError(message, code=code, config_path=path, span=span)
+
+
+def _reference_span(node: Node, reference: Reference) -> Span | None:
+    return _part_span(node, reference.start, reference.end)
+
+
+def _part_span(node: Node, start: int, end: int) -> Span | None:
+    """The part of a scalar's span that holds an expression, where it can be told exactly."""
+    span = node.span
+    if span is None or span.line != span.end_line or not isinstance(node.value, str):
+        return span
+    quotes = (span.end_column - span.column - len(node.value)) / 2
+    if quotes not in (0, 1):
+        return span
+    first = span.column + int(quotes)
+    return Span(span.file, span.line, first + start, span.line, first + end)

@@ -1,0 +1,178 @@
+"""From a file or mapping, and overrides, to the resolved config: the whole pipeline, in order.
+
+Pure and framework-free: nothing is imported, built or written. Whatever the input, the only
+exception that leaves is `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_constructor.config.apply import apply_overrides
+from model_constructor.config.includes import (
+    PackageFile,
+    SourceFile,
+    current_folder,
+    load_files,
+)
+from model_constructor.config.interpolation import interpolate
+from model_constructor.config.merge import Merger
+from model_constructor.config.nodes import (
+    MAX_DEPTH,
+    MAX_NODES,
+    Node,
+    Origin,
+    depth_error,
+    from_python,
+    size_error,
+)
+from model_constructor.config.provenance import Layer, Provenance
+from model_constructor.config.schema import Settings, check_top_level, read_settings
+from model_constructor.config.templates import expand_templates
+from model_constructor.errors import ConfigError, ConfigPath, Note, raise_collected
+from model_constructor.source_map import Source, SourceMap
+
+__all__ = ["Layer", "ResolvedConfig", "Settings", "SourceFile", "resolve_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConfig:
+    """A configuration with nothing left to resolve.
+
+    Attributes:
+        data: Plain dicts, lists and scalars, without `defaults` and `templates`.
+        settings: The `settings` section, checked.
+        source_map: Where each value stands and how it was typed.
+        provenance: What each leaf was before, lowest layer first.
+        files: Every file that took part, in merge order, the main file last.
+        warnings: What is legal and probably not meant.
+        secrets: Paths of values made from environment variables that must not be shown or stored.
+    """
+
+    data: dict[str, Any]
+    settings: Settings
+    source_map: SourceMap
+    provenance: Mapping[ConfigPath, tuple[Layer, ...]]
+    files: tuple[SourceFile, ...]
+    warnings: tuple[Note, ...]
+    secrets: frozenset[ConfigPath]
+
+
+def resolve_config(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    untrusted: bool = False,
+    environ: Mapping[str, str] | None = None,
+    package_file: PackageFile | None = None,
+) -> ResolvedConfig:
+    """Resolve a configuration: includes, overrides, templates and references.
+
+    >>> config = resolve_config({"schema_version": 1, "params": {"a": 1, "b": "${params.a}"}})
+    >>> config.data["params"]
+    {'a': 1, 'b': 1}
+
+    Args:
+        source: Path of a YAML file, or a mapping with the same content.
+        overrides: ``key.path=value`` arguments as on the command line.
+        untrusted: Allow no environment, no include outside the file's folder, no imports, no
+            targets.
+        environ: Environment variables for ``${env:…}``; the process's own by default.
+        package_file: Finds the file of a ``pkg://distribution/path`` include.
+
+    Raises:
+        ConfigError: Anything that is wrong with it; all errors of one stage together.
+    """
+    trees, files = _read(source, untrusted, package_file)
+    merger = Merger()
+    root = trees[0]
+    for layer, tree in enumerate(trees):
+        tree.origin.layer = layer
+        if "_merge_" in (tree.value if isinstance(tree.value, dict) else ()):
+            raise ConfigError(
+                "`_merge_` stands for one field, not for a whole file",
+                code="OT0211",
+                config_path=("_merge_",),
+                span=tree.span,
+            )
+        root = merger.merge(root if layer else None, tree, ()) or root
+    raise_collected(merger.errors)
+    root = apply_overrides(
+        root, overrides, folder=current_folder(), first_layer=len(trees), merger=merger
+    )
+    root = expand_templates(root)
+    root = interpolate(root, os.environ if environ is None else environ, untrusted=untrusted)
+    fields = root.value if isinstance(root.value, dict) else {}
+    errors = check_top_level(fields)
+    settings, wrong_settings = read_settings(fields)
+    raise_collected([*errors, *wrong_settings])
+    if untrusted:
+        settings = replace(settings, allow_imports=False, allow_target=False)
+    outcome = _Outcome()
+    data = outcome.plain(root, ())
+    return ResolvedConfig(
+        data=data,
+        settings=settings,
+        source_map=SourceMap(outcome.sources),
+        provenance=Provenance(outcome.nodes),
+        files=files,
+        warnings=tuple(merger.warnings),
+        secrets=frozenset(outcome.secrets),
+    )
+
+
+def _read(
+    source: Any, untrusted: bool, package_file: PackageFile | None
+) -> tuple[list[Node], tuple[SourceFile, ...]]:
+    if isinstance(source, Mapping):
+        tree = from_python(source, Origin("<mapping>", current_folder()))
+        if isinstance(tree.value, dict) and "defaults" in tree.value:
+            raise ConfigError(
+                "`defaults` works in files only: a mapping has no folder to include from",
+                code="OT0206",
+                config_path=("defaults",),
+            )
+        return [tree], ()
+    if not isinstance(source, str | os.PathLike):
+        raise ConfigError(
+            f"a configuration is a file's path or a mapping, got a {type(source).__name__}",
+            code="OT0101",
+        )
+    path = os.fsdecode(source)
+    if not path or "\0" in path:
+        raise ConfigError(f"not a file's path: {path!r}", code="OT0101")
+    loaded = load_files(path, untrusted=untrusted, package_file=package_file)
+    return [tree for _, tree in loaded], tuple(file for file, _ in loaded)
+
+
+class _Outcome:
+    """Collects what a resolved tree holds while it is turned into plain data."""
+
+    def __init__(self) -> None:
+        self.sources: dict[ConfigPath, Source] = {}
+        self.nodes: dict[ConfigPath, Node] = {}
+        self.secrets: list[ConfigPath] = []
+
+    def plain(self, node: Node, path: ConfigPath) -> Any:
+        if len(self.sources) >= MAX_NODES:
+            raise size_error(path, node.span)
+        origin = node.origin
+        self.sources[path] = Source(
+            node.span, node.key_span, node.text, origin.folder, origin.layer
+        )
+        value = node.value
+        if isinstance(value, dict | list):
+            if len(path) >= MAX_DEPTH:
+                raise depth_error(path, node.span)
+            if not value or node.history or node.written:
+                self.nodes[path] = node
+            if isinstance(value, dict):
+                return {key: self.plain(field, (*path, key)) for key, field in value.items()}
+            return [self.plain(item, (*path, i)) for i, item in enumerate(value)]
+        self.nodes[path] = node
+        if node.secret:
+            self.secrets.append(path)
+        return value

@@ -1,0 +1,1 @@
+"""Models as data: the graph IR and its compiler. Imports no framework."""

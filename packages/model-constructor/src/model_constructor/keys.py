@@ -1,0 +1,106 @@
+"""This package's own registry keys: blocks, torch.nn classes and graph operations.
+
+Imports no torch: every key is the name of a target, loaded when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from model_constructor import __version__
+from model_constructor.registry import Buffer, Entry, Provider, Registrar, Registry
+from model_constructor.torch.nn_table import NN_MODULES
+
+PROVIDER = Provider("model-constructor", __version__, origin="core")
+
+NN_PREFIX = "nn."
+_TORCH = "model_constructor.torch"
+
+BLOCKS = {
+    "conv_bn_act": ("conv_bn_act:ConvBNAct", "2-d convolution, norm and activation"),
+    "mlp": ("mlp:MLP", "linear layers with norm, activation and dropout between them"),
+    "residual_block": ("residual_block:ResidualBlock", "inner layers plus a way around them"),
+}
+
+OPS = {
+    "add": "a + b",
+    "cat": "join tensors along a dimension",
+    "chunk": "cut a tensor into so many equal parts",
+    "div": "a / b, element by element",
+    "einsum": "sum of products as an equation says",
+    "flatten": "join dimensions, by default all but the batch",
+    "getitem": "a part of a tuple, a dict or a tensor",
+    "identity": "the value itself, under another name",
+    "matmul": "matrix product",
+    "max": "largest element over dimensions",
+    "mean": "mean over dimensions",
+    "merge": "one dict of several",
+    "mul": "a * b, element by element",
+    "permute": "put dimensions in another order",
+    "relu": "max(x, 0)",
+    "reshape": "the same elements in another shape",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "softmax": "exponentials that add up to 1 over a dimension",
+    "split": "cut a tensor into parts of given sizes",
+    "squeeze": "drop a dimension of size 1",
+    "stack": "join tensors along a new dimension",
+    "sub": "a - b",
+    "sum": "sum over dimensions",
+    "tanh": "hyperbolic tangent",
+    "transpose": "swap two dimensions",
+    "unsqueeze": "add a dimension of size 1",
+}
+
+
+def register_components(registry: Registrar) -> None:
+    """Add this package's keys; nothing is imported for it."""
+    for key, (target, help) in BLOCKS.items():
+        loads = f"{_TORCH}.blocks.{target}"
+        registry.add_lazy(key, loads, help=help, tags=("block",), requires=("torch",))
+    for name in NN_MODULES:
+        entry = _nn_entry(name)
+        registry.add_lazy(
+            entry.key, entry.loads, help=entry.help, tags=entry.tags, requires=entry.requires
+        )
+    for name, help in OPS.items():
+        registry.add_lazy(f"op:{name}", f"{_TORCH}.ops:{name}", help=help, requires=("torch",))
+
+
+def resolve_nn(key: str) -> Entry | None:
+    """The entry of an ``nn.*`` key that only the installed torch has; see `Registry.add_resolver`.
+
+    Imports torch.nn, and only for a key that starts with ``nn.`` and stands in no table.
+    """
+    if not key.startswith(NN_PREFIX) or find_spec("torch") is None:
+        return None
+    from torch import nn
+
+    name = key.removeprefix(NN_PREFIX)
+    target = getattr(nn, name, None)
+    is_module = isinstance(target, type) and issubclass(target, nn.Module)
+    return _nn_entry(name) if is_module else None
+
+
+def default_registry() -> Registry:
+    """A registry with this package's keys, for use without the trainer.
+
+    >>> default_registry().get_module("nn.Linear").help
+    'torch.nn.Linear'
+    """
+    registry = Registry()
+    buffer = Buffer(PROVIDER)
+    register_components(buffer)
+    registry.commit(buffer)
+    registry.add_resolver(resolve_nn)
+    return registry
+
+
+def _nn_entry(name: str) -> Entry:
+    return Entry(
+        f"{NN_PREFIX}{name}",
+        f"torch.nn:{name}",
+        PROVIDER,
+        help=f"torch.nn.{name}",
+        tags=("loss",) if name.endswith("Loss") else (),
+        requires=("torch",),
+    )

@@ -1,0 +1,409 @@
+"""The registry: keys, what they name, and who brought them.
+
+A key is recorded with the *name* of its target (``"package.module:Class"``); the import happens
+when somebody asks for the target. So listing a registry costs nothing, whatever is in it.
+
+Two providers of one key are both kept. Nobody wins in silence: `Registry.get_module` refuses such
+a key and names the ways out. Must not import anything heavy; every plugin passes through here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from model_constructor.errors import ConfigError, ConfigPath, close_matches
+
+SignaturePolicy = Literal["strict", "best_effort", "runtime_only"]
+SIGNATURE_POLICIES: tuple[SignaturePolicy, ...] = ("strict", "best_effort", "runtime_only")
+
+Origin = Literal["core", "first-party", "third-party", "imports", "direct"]
+
+OP_PREFIX = "op:"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who registered a key: a distribution with its version, and the plugin inside it."""
+
+    distribution: str
+    version: str = ""
+    plugin: str = ""
+    origin: Origin = "direct"
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".rstrip()
+
+
+DIRECT = Provider("this process")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered key.
+
+    Attributes:
+        key: The registry key, such as ``optim_cls.AdamW``.
+        loads: ``"module:attribute"`` of a lazy target; for a target given as an object, its name.
+        provider: Who registered it.
+        signature: How strictly keyword arguments are checked against the target's signature.
+        requires: Importable modules without which the target cannot be loaded.
+        replaces: The distribution whose entry of the same key this one takes the place of.
+    """
+
+    key: str
+    loads: str
+    provider: Provider = DIRECT
+    help: str = ""
+    tags: tuple[str, ...] = ()
+    signature: SignaturePolicy = "strict"
+    requires: tuple[str, ...] = ()
+    replaces: str | None = None
+    given: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.key)
+
+    @property
+    def target(self) -> Any:
+        """The class or function itself, imported now if it was not before.
+
+        Raises:
+            ConfigError: It cannot be imported; the message names the provider and the reason.
+        """
+        return self.given if self.given is not None else _load(self)
+
+    def missing_requirements(self) -> tuple[str, ...]:
+        """The required modules that are not installed, found without importing any."""
+        return tuple(name for name in self.requires if not _is_installed(name))
+
+
+def kind_of(key: str) -> str:
+    """The kind a key belongs to: ``optim_cls``, ``op``, or ``block`` for a key without a prefix."""
+    if key.startswith(OP_PREFIX):
+        return "op"
+    kind, dot, _ = key.partition(".")
+    return kind if dot else "block"
+
+
+class Registrar(ABC):
+    """What a plugin is handed to add its keys to."""
+
+    provider: Provider = DIRECT
+
+    def add_lazy(
+        self,
+        key: str,
+        loads: str,
+        *,
+        help: str,
+        tags: Sequence[str] = (),
+        signature: SignaturePolicy = "strict",
+        requires: Sequence[str] = (),
+        replaces: str | None = None,
+    ) -> None:
+        """Record ``"package.module:attribute"`` under a key; nothing is imported.
+
+        Args:
+            key: ``kind.name``.
+            loads: Module and attribute of the target.
+            help: One line for listings.
+            tags: Free words to find it by.
+            signature: ``strict`` refuses unknown arguments, ``best_effort`` does so unless
+                ``settings.strict`` is false, ``runtime_only`` leaves it to the target.
+            requires: Modules the target needs, such as ``("torch",)``.
+            replaces: Distribution whose entry of this key is replaced on purpose.
+
+        Raises:
+            ConfigError: The key, the target or the policy is malformed.
+        """
+        module, colon, attribute = loads.partition(":")
+        if not (colon and module and attribute):
+            raise ConfigError(
+                f"target of `{key}` must be 'module:attribute', got {loads!r}", code="OT0310"
+            )
+        self._record(
+            Entry(
+                key, loads, self.provider, help, *_checked(key, tags, signature, requires), replaces
+            )
+        )
+
+    def add(
+        self,
+        key: str,
+        obj: Any,
+        *,
+        help: str = "",
+        tags: Sequence[str] = (),
+        signature: SignaturePolicy = "strict",
+        requires: Sequence[str] = (),
+        replaces: str | None = None,
+    ) -> None:
+        """Record an object under a key: for tests, notebooks and modules named in ``imports:``.
+
+        >>> registry = Registry()
+        >>> registry.add("loss.zero", lambda outputs, targets, batch, stage: 0.0)
+        >>> registry.get_module("loss.zero").kind
+        'loss'
+        """
+        if obj is None:
+            raise ConfigError(f"the target of `{key}` is None", code="OT0310")
+        loads = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', repr(obj))}"
+        text = help or _first_line(obj)
+        self._record(
+            Entry(
+                key,
+                loads,
+                self.provider,
+                text,
+                *_checked(key, tags, signature, requires),
+                replaces,
+                given=obj,
+            )
+        )
+
+    def register_module(
+        self,
+        key: str,
+        target: Any,
+        signature_policy: SignaturePolicy = "strict",
+        tags: Sequence[str] = (),
+    ) -> None:
+        """`add`, under the name that ``register(registry)`` modules use."""
+        self.add(key, target, signature=signature_policy, tags=tags)
+
+    def register_op(self, name: str, target: Any, tags: Sequence[str] = ()) -> None:
+        """Record a function as the graph operation ``op:<name>``."""
+        self.add(OP_PREFIX + name, target, tags=tags)
+
+    @abstractmethod
+    def _record(self, entry: Entry) -> None: ...
+
+
+class Buffer(Registrar):
+    """Collects one provider's entries, to be committed whole or thrown away whole."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.entries: list[Entry] = []
+
+    def _record(self, entry: Entry) -> None:
+        for earlier in self.entries:
+            if earlier.key == entry.key:
+                if earlier.loads == entry.loads:
+                    return
+                raise ConfigError(
+                    f"`{entry.key}` is registered twice by {self.provider}: "
+                    f"as {earlier.loads} and as {entry.loads}",
+                    code="OT0311",
+                )
+        self.entries.append(entry)
+
+
+Resolver = Callable[[str], Entry | None]
+
+
+class Registry(Registrar):
+    """All keys a run can use. A run owns one; there is no global registry."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, list[Entry]] = {}
+        self._resolvers: list[Resolver] = []
+        self.unavailable: list[str] = []
+        """What could not be loaded, one line each; an unknown-key error repeats them."""
+
+    def _record(self, entry: Entry) -> None:
+        known = self._entries.setdefault(entry.key, [])
+        for position, earlier in enumerate(known):
+            if earlier.provider == entry.provider:
+                known[position] = entry
+                return
+        known.append(entry)
+
+    def commit(self, buffer: Buffer) -> None:
+        """Take over everything a buffer holds."""
+        for entry in buffer.entries:
+            self._record(entry)
+
+    def add_resolver(self, resolver: Resolver) -> None:
+        """Ask ``resolver(key)`` for keys that nobody registered."""
+        self._resolvers.append(resolver)
+
+    def __contains__(self, key: str) -> bool:
+        return bool(self._candidates(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def get_module(self, key: str) -> Entry:
+        """The entry of a key, or of ``key@distribution``.
+
+        Raises:
+            ConfigError: Nobody provides the key (with the nearest ones), or several do.
+        """
+        candidates = self._candidates(key)
+        if not candidates:
+            raise self._unknown(key)
+        if len(candidates) > 1:
+            raise self._conflict(key, candidates)
+        return candidates[0]
+
+    def get_op(self, name: str) -> Entry:
+        """The entry of the graph operation ``op:<name>``."""
+        return self.get_module(OP_PREFIX + name)
+
+    def list_modules(self) -> list[str]:
+        """All keys apart from graph operations, sorted."""
+        return [key for key in self if not key.startswith(OP_PREFIX)]
+
+    def list_ops(self) -> list[str]:
+        """Names of all graph operations, sorted."""
+        return [key[len(OP_PREFIX) :] for key in self if key.startswith(OP_PREFIX)]
+
+    def entries(self) -> list[Entry]:
+        """Every entry, conflicting ones included, sorted by key."""
+        return [entry for key in self for entry in self._entries[key]]
+
+    def conflicts(self) -> dict[str, list[Entry]]:
+        """Keys that more than one provider claims, with all that claim them."""
+        chosen = {key: self._candidates(key) for key in self}
+        return {key: entries for key, entries in chosen.items() if len(entries) > 1}
+
+    def overridden(self) -> list[tuple[Entry, Entry]]:
+        """Pairs (winner, loser) where a module of ``imports:`` took an installed plugin's key."""
+        pairs = []
+        for key in self:
+            chosen = self._candidates(key)
+            if len(chosen) == 1 and chosen[0].provider.origin == "imports":
+                pairs += [(chosen[0], entry) for entry in self._entries[key] if entry != chosen[0]]
+        return pairs
+
+    def _candidates(self, key: str) -> list[Entry]:
+        name, at, distribution = key.partition("@")
+        entries = self._entries.get(name, [])
+        if at:
+            wanted = normalized(distribution)
+            return [e for e in entries if normalized(e.provider.distribution) == wanted]
+        if not entries:
+            for resolver in self._resolvers:
+                found = resolver(name)
+                if found is not None:
+                    return [found]
+            return []
+        chosen = [e for e in entries if e.provider.origin == "imports"] or entries
+        replaced = {normalized(e.replaces) for e in chosen if e.replaces}
+        kept = [e for e in chosen if normalized(e.provider.distribution) not in replaced]
+        return kept or chosen
+
+    def _unknown(self, key: str) -> ConfigError:
+        name, at, distribution = key.partition("@")
+        if at and name in self._entries:
+            providers = [e.provider.distribution for e in self._entries[name]]
+            return ConfigError(
+                f"`{name}` is not provided by `{distribution}`",
+                code="OT0301",
+                suggestions=[f"{name}@{provider}" for provider in providers],
+            )
+        kind = kind_of(name)
+        same_kind = [known for known in self._entries if kind_of(known) == kind]
+        help = "ot list-components"
+        if self.unavailable:
+            count = len(self.unavailable)
+            plugins = "1 plugin" if count == 1 else f"{count} plugins"
+            help = f"{plugins} failed to load and may provide it: {'; '.join(self.unavailable)}"
+        elif not same_kind:
+            help = f"no installed package provides any `{kind}.*`; install one (ot list-components)"
+        return ConfigError(
+            f"unknown component `{key}`",
+            code="OT0301",
+            suggestions=close_matches(name, same_kind or self._entries),
+            help=help,
+        )
+
+    def _conflict(self, key: str, entries: Sequence[Entry]) -> ConfigError:
+        providers = [entry.provider for entry in entries]
+        names = " and ".join(str(provider) for provider in providers)
+        if all(provider.origin == "imports" for provider in providers):
+            return ConfigError(
+                f"`{key}` is registered by two modules of `imports:`: {names}",
+                code="OT0302",
+                help="remove one of the two modules, or rename the key in one",
+            )
+        exact = " or ".join(f"`{key}@{provider.distribution}`" for provider in providers)
+        return ConfigError(
+            f"`{key}` is provided by {names}",
+            code="OT0302",
+            help=f"write {exact}; or disable one (--no-plugin {providers[-1].plugin}); "
+            f"or let one plugin declare replaces={providers[0].distribution!r}",
+        )
+
+
+def normalized(distribution: str) -> str:
+    """A distribution name in the form in which two spellings of it are equal (PEP 503)."""
+    return distribution.lower().replace("_", "-").replace(".", "-")
+
+
+def _checked(
+    key: str, tags: Iterable[str], signature: SignaturePolicy, requires: Iterable[str]
+) -> tuple[tuple[str, ...], SignaturePolicy, tuple[str, ...]]:
+    name = key[len(OP_PREFIX) :] if key.startswith(OP_PREFIX) else key
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(
+            f"{key!r} is not a registry key; expected `kind.name` of identifiers", code="OT0310"
+        )
+    if signature not in SIGNATURE_POLICIES:
+        raise ConfigError(
+            f"signature policy of `{key}` is {signature!r}; expected one of "
+            f"{', '.join(SIGNATURE_POLICIES)}",
+            code="OT0310",
+        )
+    return tuple(tags), signature, tuple(requires)
+
+
+def _first_line(obj: Any) -> str:
+    text = (getattr(obj, "__doc__", None) or "").strip()
+    return text.splitlines()[0] if text else ""
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _load(entry: Entry) -> Any:
+    missing = entry.missing_requirements()
+    if missing:
+        raise ConfigError(
+            f"`{entry.key}` from {entry.provider} needs {', '.join(missing)}, "
+            "which is not installed here",
+            code="OT0303",
+            help=f"pip install {' '.join(missing)}",
+        )
+    module, _, attribute = entry.loads.partition(":")
+    try:
+        target: Any = importlib.import_module(module)
+        for name in attribute.split("."):
+            target = getattr(target, name)
+    except Exception as error:
+        raise ConfigError(
+            f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
+            f"{type(error).__name__}: {error}",
+            code="OT0304",
+            help=f"ot doctor {entry.provider.plugin}" if entry.provider.plugin else "",
+        ) from error
+    return target
+
+
+def located_lookup(registry: Registry, key: str, path: ConfigPath) -> Entry:
+    """`Registry.get_module` whose errors carry the config path of the key."""
+    try:
+        return registry.get_module(key)
+    except ConfigError as error:
+        raise error.located(path, None) from error

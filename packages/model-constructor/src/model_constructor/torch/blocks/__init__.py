@@ -1,0 +1,1 @@
+"""Blocks: modules that are more than one torch layer, one file each."""

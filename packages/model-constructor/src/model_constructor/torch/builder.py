@@ -1,0 +1,171 @@
+"""Builds torch modules from graph IR."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from model_constructor.config.schema import Settings
+from model_constructor.errors import (
+    ConfigError,
+    ConfigPath,
+    Span,
+    raise_collected,
+)
+from model_constructor.graph.ir import GraphIR, ModuleSpec, Node
+from model_constructor.instantiate import instantiate_value
+from model_constructor.registry import OP_PREFIX, Registry
+from model_constructor.source_map import SourceMap
+from model_constructor.torch.codegen import generate_forward
+from model_constructor.torch.seeding import own_random_stream
+
+
+def build(
+    graph: GraphIR,
+    registry: Registry,
+    *,
+    sources: SourceMap | None = None,
+    seed: int = 0,
+    settings: Settings | None = None,
+) -> nn.Module:
+    """Build a model.
+
+    The result is a plain module of a class made for it: submodules are attributes under their
+    names in the graph, and ``forward`` is generated code (`model_constructor.torch.codegen`).
+
+    Each submodule is initialised from a random stream of its own, seeded from ``seed``, the
+    model's name and the submodule's name. So a change of one layer leaves the bytes of the others
+    as they were. torch's own generators are left alone.
+
+    Args:
+        graph: From `model_constructor.graph.compiler.compile_ir`.
+        registry: Where components and operations are looked up.
+        sources: Places and typed text of the config's values.
+        seed: Of the initial weights.
+        settings: The config's settings.
+
+    Raises:
+        ConfigError: Everything that is wrong with the components of the model, at once.
+
+    >>> import torch
+    >>> from model_constructor import compile_ir, default_registry
+    >>> layers = [{"_type_": "nn.Linear", "in_features": 3, "out_features": 2}]
+    >>> graph = compile_ir({"sequential": {"inputs": ["x"], "layers": layers}})
+    >>> build(graph, default_registry())(torch.zeros(4, 3)).shape
+    torch.Size([4, 2])
+    """
+    place = _Places(sources or SourceMap())
+    operations = _find_operations(graph, registry, place)
+    modules = _build_modules(graph, registry, place, seed, settings)
+    raise_collected(place.errors)
+    _check_calls(graph, operations, modules, place)
+    raise_collected(place.errors)
+
+    class_name = "".join(part.capitalize() for part in graph.name.split("_")) or "Model"
+    attributes = {
+        "__doc__": f"The model `{graph.name}`, built from a configuration.",
+        "__module__": __name__,
+        "_seed_parts": (seed, graph.name),
+        "forward": generate_forward(graph, operations),
+    }
+    model: nn.Module = type(class_name, (nn.Module,), attributes)()
+    for name, module in modules.items():
+        model.add_module(name, module)
+    return model
+
+
+class _Places:
+    """The errors of a build, each with its place in the YAML."""
+
+    def __init__(self, sources: SourceMap) -> None:
+        self.sources = sources
+        self.errors: list[ConfigError] = []
+
+    def add(self, code: str, message: str, path: ConfigPath, span: Span | None, help: str) -> None:
+        span = self.sources.span(path) or span
+        error = ConfigError(message, code=code, config_path=path, span=span, help=help)
+        self.errors.append(error)
+
+
+def _find_operations(
+    graph: GraphIR, registry: Registry, place: _Places
+) -> dict[str, Callable[..., Any]]:
+    operations: dict[str, Callable[..., Any]] = {}
+    for node in graph.nodes:
+        if not node.call.startswith(OP_PREFIX) or node.call in operations:
+            continue
+        path = (*node.config_path, "call")
+        try:
+            operations[node.call] = registry.get_module(node.call).target
+        except ConfigError as error:
+            place.errors.append(error.located(path, place.sources.span(path) or node.span))
+    return operations
+
+
+def _build_modules(
+    graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
+) -> dict[str, nn.Module]:
+    reserved = set(dir(nn.Module())) | {"_seed_parts"}
+    modules: dict[str, nn.Module] = {}
+    for name, item in graph.modules.items():
+        path = item.config_path
+        if name in reserved:
+            place.add(
+                "OT0421", f"a module cannot be called `{name}`", path, item.span,
+                help="every torch module has an attribute of this name; choose another",
+            )  # fmt: skip
+            continue
+        try:
+            with own_random_stream(seed, graph.name, name):
+                built = instantiate_value(
+                    item.spec, registry=registry, path=path, sources=place.sources,
+                    settings=settings,
+                )  # fmt: skip
+        except ConfigError as error:
+            place.errors.append(error if error.span else error.located((), item.span))
+            continue
+        if isinstance(built, nn.Module):
+            modules[name] = built
+        else:
+            place.add(
+                "OT0422", f"{_key_of(item)} made a {type(built).__name__}, not a torch.nn.Module",
+                path, item.span, help="call a function as `op:<name>`",
+            )  # fmt: skip
+    return modules
+
+
+def _check_calls(
+    graph: GraphIR,
+    operations: dict[str, Callable[..., Any]],
+    modules: dict[str, nn.Module],
+    place: _Places,
+) -> None:
+    """Check every call's arguments against the signature of what it calls."""
+    for node in graph.nodes:
+        target = operations.get(node.call)
+        if target is None:
+            target = modules[node.call.partition(":")[2]].forward
+        try:
+            signature = inspect.signature(target)
+        except (TypeError, ValueError):
+            continue  # some built-in functions do not tell
+        try:
+            signature.bind(*node.args, **node.kwargs)
+        except TypeError as error:
+            what = _described(node, graph)
+            help = f"it takes {', '.join(map(str, signature.parameters.values())) or 'nothing'}"
+            place.add("OT0420", f"{what}: {error}", node.config_path, node.span, help)
+
+
+def _described(node: Node, graph: GraphIR) -> str:
+    if node.call.startswith(OP_PREFIX):
+        return f"node `{node.name}` cannot call {node.call}"
+    item = graph.modules[node.call.partition(":")[2]]
+    return f"node `{node.name}` cannot call {node.call} ({_key_of(item)})"
+
+
+def _key_of(item: ModuleSpec) -> str:
+    return str(item.spec.get("_type_") or item.spec.get("_target_"))

@@ -1,0 +1,146 @@
+"""The registry: lazy keys, providers, conflicts, and what an unknown key is answered with."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from model_constructor.errors import ConfigError
+from model_constructor.registry import Buffer, Entry, Provider, Registry, kind_of
+
+
+def provider(distribution: str, **changes: str) -> Provider:
+    return Provider(distribution, "1.0", plugin=distribution, origin="third-party")
+
+
+def committed(registry: Registry, owner: Provider, key: str, loads: str, **options: str) -> None:
+    buffer = Buffer(owner)
+    buffer.add_lazy(key, loads, help="", **options)  # type: ignore[arg-type]
+    registry.commit(buffer)
+
+
+def test_a_lazy_target_is_imported_on_access_only() -> None:
+    registry = Registry()
+    sys.modules.pop("colorsys", None)
+    registry.add_lazy("data.colours", "colorsys:rgb_to_hsv", help="")
+    entry = registry.get_module("data.colours")
+    assert "colorsys" not in sys.modules
+    assert entry.target.__name__ == "rgb_to_hsv"
+    assert "colorsys" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("optim_cls.AdamW", "optim_cls"), ("mlp", "block"), ("op:add", "op"), ("a.b.c", "a")],
+)
+def test_the_kind_is_the_part_before_the_first_dot(key: str, kind: str) -> None:
+    assert kind_of(key) == kind
+
+
+def test_an_unknown_key_names_the_nearest_of_its_kind() -> None:
+    registry = Registry()
+    for key in ("data.table", "data.arrays", "io.table"):
+        registry.add(key, dict)
+    with pytest.raises(ConfigError, match=r"unknown component `data\.tabel`") as caught:
+        registry.get_module("data.tabel")
+    assert caught.value.suggestions == ("data.table",)
+
+
+def test_an_unknown_key_names_what_failed_to_load() -> None:
+    registry = Registry()
+    registry.unavailable = ["ot-lion 0.2.0 (ImportError: no lion)"]
+    with pytest.raises(ConfigError) as caught:
+        registry.get_module("optim_cls.Lion")
+    assert "1 plugin failed to load and may provide it: ot-lion 0.2.0" in caught.value.help
+
+
+def test_two_providers_of_a_key_are_a_conflict_with_three_ways_out() -> None:
+    registry = Registry()
+    committed(registry, provider("one"), "loss.mine", "a:A")
+    committed(registry, provider("two"), "loss.mine", "b:B")
+    assert [e.provider.distribution for e in registry.conflicts()["loss.mine"]] == ["one", "two"]
+    with pytest.raises(ConfigError, match=r"provided by one 1\.0 and two 1\.0") as caught:
+        registry.get_module("loss.mine")
+    for way in ("`loss.mine@one`", "--no-plugin two", "replaces='one'"):
+        assert way in caught.value.help
+    assert registry.get_module("loss.mine@two").loads == "b:B"
+
+
+def test_a_key_that_declares_replaces_wins() -> None:
+    registry = Registry()
+    committed(registry, provider("One_Package"), "loss.mine", "a:A")
+    committed(registry, provider("two"), "loss.mine", "b:B", replaces="one-package")
+    assert registry.get_module("loss.mine").loads == "b:B"
+    assert not registry.conflicts()
+
+
+def test_a_module_of_imports_wins_and_is_reported() -> None:
+    registry = Registry()
+    committed(registry, provider("one"), "loss.mine", "a:A")
+    mine = Provider("extensions.mine", plugin="extensions.mine", origin="imports")
+    committed(registry, mine, "loss.mine", "b:B")
+    assert registry.get_module("loss.mine").provider == mine
+    ((winner, loser),) = registry.overridden()
+    assert (winner.loads, loser.loads) == ("b:B", "a:A")
+
+
+def test_two_modules_of_imports_are_a_conflict() -> None:
+    registry = Registry()
+    for name in ("one", "two"):
+        committed(registry, Provider(name, plugin=name, origin="imports"), "loss.mine", f"{name}:A")
+    with pytest.raises(ConfigError, match="two modules of `imports:`"):
+        registry.get_module("loss.mine")
+
+
+def test_registering_the_same_again_changes_nothing() -> None:
+    buffer = Buffer(provider("one"))
+    buffer.add_lazy("loss.mine", "a:A", help="")
+    buffer.add_lazy("loss.mine", "a:A", help="")
+    assert len(buffer.entries) == 1
+    with pytest.raises(ConfigError, match="registered twice"):
+        buffer.add_lazy("loss.mine", "b:B", help="")
+
+
+def test_a_missing_requirement_is_found_without_importing() -> None:
+    registry = Registry()
+    registry.add_lazy("engine.x", "x:X", help="", requires=("nothing_of_that_name", "json"))
+    entry = registry.get_module("engine.x")
+    assert entry.missing_requirements() == ("nothing_of_that_name",)
+    with pytest.raises(ConfigError, match="needs nothing_of_that_name, which is not installed"):
+        _ = entry.target
+
+
+def test_a_target_that_cannot_be_loaded_names_its_provider() -> None:
+    registry = Registry()
+    committed(registry, provider("one"), "loss.mine", "json:nothing")
+    with pytest.raises(ConfigError, match=r"from one 1\.0 cannot be loaded from json:nothing"):
+        _ = registry.get_module("loss.mine").target
+
+
+def test_resolvers_are_asked_for_keys_nobody_registered() -> None:
+    registry = Registry()
+    registry.add_resolver(lambda key: Entry(key, "json:loads") if key == "nn.New" else None)
+    assert registry.get_module("nn.New").loads == "json:loads"
+    assert "nn.New" in registry
+    assert "nn.Other" not in registry
+
+
+@pytest.mark.parametrize("key", ["", "a b", "data.", ".x", "op:"])
+def test_malformed_keys_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="not a registry key"):
+        Registry().add(key, dict)
+
+
+def test_a_target_must_name_module_and_attribute() -> None:
+    with pytest.raises(ConfigError, match="must be 'module:attribute', got 'json'"):
+        Registry().add_lazy("data.x", "json", help="")
+
+
+def test_register_module_and_register_op_are_what_local_modules_use() -> None:
+    registry = Registry()
+    registry.register_module("data.x", dict, signature_policy="best_effort", tags=("t",))
+    registry.register_op("twice", lambda x: 2 * x)
+    assert (registry.list_modules(), registry.list_ops()) == (["data.x"], ["twice"])
+    assert registry.get_module("data.x").signature == "best_effort"
+    assert registry.get_op("twice").target(3) == 6

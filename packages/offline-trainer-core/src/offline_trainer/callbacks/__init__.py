@@ -1,0 +1,1 @@
+"""Callbacks: what they can hook into, and the framework-free ones."""

@@ -1,0 +1,131 @@
+"""Every change to the disk goes through one object, so that a fault can be put at any operation.
+
+`FileSystem` has the single operations, each one call to the operating system. The functions below
+it are made of these operations.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from offline_trainer.errors import OfflineTrainerError
+
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows only
+
+
+class FileSystem:
+    """The operations that change something; reading needs no help from here."""
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory; its parent must exist, it must not."""
+        path.mkdir()
+
+    def create(self, path: Path) -> int:
+        """Open a file that does not exist yet for writing and return its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | _BINARY, 0o666)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """Write some of ``data`` and return how many bytes; may be fewer than all."""
+        return os.write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until the content of an open file is on the disk."""
+        os.fsync(descriptor)
+
+    def sync_directory(self, path: Path) -> None:
+        """Wait until the names in a directory are on the disk."""
+        if os.name == "nt":  # a directory cannot be opened there
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file or directory a name that nothing has yet.
+
+        Raises:
+            FileExistsError: Something has it. Two processes doing this at the same moment are
+                kept apart by the run's lock, not by this check.
+        """
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "File exists", str(target))
+        source.rename(target)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Give a file a name, taking it from the file that has it."""
+        source.replace(target)
+
+    def remove_file(self, path: Path) -> None:
+        """Remove a file or a link."""
+        path.unlink()
+
+    def remove_directory(self, path: Path) -> None:
+        """Remove an empty directory."""
+        path.rmdir()
+
+
+def make_directories(file_system: FileSystem, path: Path) -> None:
+    """Make a directory and its missing parents, each one durably."""
+    if path.is_dir():
+        return
+    make_directories(file_system, path.parent)
+    file_system.make_directory(path)
+    file_system.sync_directory(path.parent)
+
+
+def write_all(file_system: FileSystem, descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of ``data``, however many calls it takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file_system.write(descriptor, rest) :]
+
+
+def replace_file(file_system: FileSystem, path: Path, data: bytes) -> None:
+    """Write a small file so that a reader, and a crash, sees the old content or the new."""
+    temporary = path.with_name(f"{path.name}.new")
+    if os.path.lexists(temporary):  # what a crash left behind
+        file_system.remove_file(temporary)
+    descriptor = file_system.create(temporary)
+    try:
+        write_all(file_system, descriptor, data)
+        file_system.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    file_system.replace(temporary, path)
+    file_system.sync_directory(path.parent)
+
+
+def remove_tree(file_system: FileSystem, path: Path) -> None:
+    """Remove a directory with all it holds; links are removed, never followed."""
+    if path.is_symlink() or not path.is_dir():
+        file_system.remove_file(path)
+        return
+    for entry in sorted(path.iterdir()):
+        remove_tree(file_system, entry)
+    file_system.remove_directory(path)
+
+
+def unused_name(path: Path) -> Path:
+    """``path``, or with ``-2``, ``-3``, … at its end: the first that nothing has."""
+    candidate, number = path, 1
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+@contextmanager
+def reported(doing: str, error: type[OfflineTrainerError] = OfflineTrainerError) -> Iterator[None]:
+    """Turn an error of the operating system into one message that says what was being done."""
+    try:
+        yield
+    except OSError as problem:
+        place = f" ({problem.filename})" if problem.filename else ""
+        raise error(f"cannot {doing}: {problem.strerror or problem}{place}") from problem

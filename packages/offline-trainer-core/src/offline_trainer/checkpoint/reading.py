@@ -1,0 +1,203 @@
+"""Loading a checkpoint, and finding the newest good one; nothing here changes the disk.
+
+What is read from a checkpoint is data: no name in it is ever imported or resolved.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from offline_trainer.checkpoint import tensor_file
+from offline_trainer.checkpoint.file_record import (
+    check_size,
+    read_recorded,
+    read_regular,
+    reading_saved,
+)
+from offline_trainer.checkpoint.file_system import reported
+from offline_trainer.checkpoint.json_text import from_json
+from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from offline_trainer.engine import HostState, Json
+from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunDirectoryError
+
+STATE_NAME = "state.json"
+TENSORS_SUFFIX = ".safetensors"
+_STEP_NAME = re.compile(r"step-(\d{12})")
+_MOST_MANIFEST_BYTES = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that was read and verified completely.
+
+    Attributes:
+        path: Its directory.
+        step: Optimizer steps done.
+        epoch: Epochs done.
+        state: What `Engine.restore` takes.
+        loop_state: What the loop stored beside it.
+        manifest: What the checkpoint says of itself.
+    """
+
+    path: Path
+    step: int
+    epoch: int
+    state: HostState
+    loop_state: Json
+    manifest: Manifest
+
+
+def step_name(step: int) -> str:
+    """The directory name of a checkpoint.
+
+    >>> step_name(1200)
+    'step-000000001200'
+    """
+    return f"step-{step:012d}"
+
+
+def step_directories(directory: Path) -> dict[int, Path]:
+    """What bears the name of a checkpoint, by step, lowest first."""
+    if not directory.is_dir():
+        return {}
+    with reported(f"list {directory}"):
+        names = sorted(entry.name for entry in directory.iterdir())
+    matches = [_STEP_NAME.fullmatch(name) for name in names]
+    return {int(match[1]): directory / match[0] for match in matches if match}
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read only the manifest of the checkpoint directory ``path``."""
+    file = path / MANIFEST_NAME
+    with reading_saved(path):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise DamagedCheckpointError(f"{path} is not a directory")
+    with reading_saved(file):
+        status = file.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_MANIFEST_BYTES:
+        raise DamagedCheckpointError(f"{file} is not a manifest")
+    manifest = parse_manifest(read_regular(file), file)
+    if _STEP_NAME.fullmatch(path.name) and path.name != step_name(manifest.step):
+        raise DamagedCheckpointError(f"{path} says that it is step {manifest.step}")
+    return manifest
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint directory and verify all of it: sizes, then hashes, then structure.
+
+    Raises:
+        DamagedCheckpointError: Something is missing, added or changed.
+        CheckpointError: A newer version of this package wrote it.
+        OfflineTrainerError: The disk cannot be read.
+    """
+    manifest = read_manifest(path)
+    with reading_saved(path):
+        present = {entry.name for entry in path.iterdir()}
+    expected = {MANIFEST_NAME, *(record.path for record in manifest.files)}
+    if present != expected:
+        raise DamagedCheckpointError(
+            f"{path}: missing files {sorted(expected - present)}, "
+            f"unexpected files {sorted(present - expected)}"
+        )
+    for record in manifest.files:
+        check_size(path, record)
+    tensors = {}
+    state: Json = None
+    for record in manifest.files:
+        content = read_recorded(path, record)
+        if record.path == STATE_NAME:
+            state = _parse_state(content, path / STATE_NAME)
+        elif record.path.endswith(TENSORS_SUFFIX):
+            group = record.path.removesuffix(TENSORS_SUFFIX)
+            tensors[group] = tensor_file.parse(content, path / record.path)
+    if state is None:
+        raise DamagedCheckpointError(f"{path} has no {STATE_NAME}")
+    return Checkpoint(
+        path=path,
+        step=manifest.step,
+        epoch=manifest.epoch,
+        state=HostState(tensors, state["values"]),
+        loop_state=state["loop"],
+        manifest=manifest,
+    )
+
+
+def newest(
+    directory: Path, on_damage: Callable[[Path, DamagedCheckpointError], None]
+) -> Checkpoint | None:
+    """The newest good checkpoint in a directory; each damaged one met on the way is reported.
+
+    Newest by lineage: when a later attempt went on from an older step, the steps of the earlier
+    attempt from there on are an abandoned line and do not count.
+    """
+    manifests: dict[Path, Manifest] = {}
+    for path in step_directories(directory).values():
+        try:
+            manifests[path] = read_manifest(path)
+        except DamagedCheckpointError as damage:
+            on_damage(path, damage)
+    in_line = [
+        path
+        for path, one in manifests.items()
+        if not any(
+            other.attempt > one.attempt and other.step <= one.step for other in manifests.values()
+        )
+    ]
+    for path in reversed(in_line):
+        try:
+            return load(path)
+        except DamagedCheckpointError as damage:
+            on_damage(path, damage)
+    return None
+
+
+def resolve(path: Path) -> Checkpoint:
+    """What ``run.resume_from`` names: a checkpoint, a run directory, or its checkpoint folder.
+
+    Another run's files are left as they are: a damaged checkpoint is passed over with a warning.
+
+    Raises:
+        RunDirectoryError: There is no checkpoint there.
+        CheckpointError: There are, but none is good.
+    """
+    if not path.is_dir():
+        raise RunDirectoryError(
+            f"cannot resume from {path}: there is no such directory",
+            help="give a checkpoint directory (…/step-000000001200) or a run directory",
+        )
+    if (path / MANIFEST_NAME).exists() or _STEP_NAME.fullmatch(path.name):
+        return load(path.resolve())
+    folder = next((at for at in (path, path / "checkpoints") if step_directories(at)), None)
+    if folder is None:
+        raise RunDirectoryError(
+            f"cannot resume from {path}: it holds no checkpoint",
+            help="checkpoints are directories named step-000000001200, in the folder itself or in "
+            "its folder checkpoints/",
+        )
+    checkpoint = newest(
+        folder.resolve(), lambda at, damage: _log.warning("passing over %s: %s", at.name, damage)
+    )
+    if checkpoint is None:
+        raise CheckpointError(f"every checkpoint in {folder} is damaged")
+    return checkpoint
+
+
+def _parse_state(content: bytes, path: Path) -> dict[str, Json]:
+    try:
+        state = from_json(content)
+    except ValueError as error:
+        raise DamagedCheckpointError(f"{path} is not JSON: {error}") from error
+    if not (
+        isinstance(state, dict)
+        and state.keys() == {"values", "loop"}
+        and isinstance(state["values"], dict)
+    ):
+        raise DamagedCheckpointError(f"{path} does not have the keys `values` and `loop`")
+    return state

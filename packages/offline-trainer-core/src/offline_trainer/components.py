@@ -1,0 +1,158 @@
+"""The objects of one run: every section of the config instantiated and checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_constructor.binding import TYPE_KEY, is_spec
+from model_constructor.errors import ConfigError, ConfigPath
+from model_constructor.instantiate import component_errors, instantiate_value
+from model_constructor.registry import Entry, Registry
+from model_constructor.source_map import SourceMap
+from offline_trainer.config.sections import COMPONENT_SECTIONS
+from offline_trainer.conformance import check_methods
+from offline_trainer.engine import Engine, RunSettings
+from offline_trainer.protocols import DataModule, Objective
+
+DEFAULT_OBJECTIVE = {TYPE_KEY: "objective.supervised"}
+PRIORITY_TAG = "priority:"
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds the components of one bound config.
+
+    Args:
+        data: Resolved and bound data.
+        registry: The run's registry.
+        sources: Places of the values.
+        settings: The config's settings.
+    """
+
+    data: Mapping[str, Any]
+    registry: Registry
+    sources: SourceMap
+    settings: Any
+
+    def section(self, name: str) -> Any:
+        """The component of a section, a list or mapping of them, or None where it is absent."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        kind = COMPONENT_SECTIONS[name]
+        if is_spec(value):
+            return self.component(value, kind, (name,))
+        if isinstance(value, Mapping):
+            return {key: self.component(spec, kind, (name, key)) for key, spec in value.items()}
+        return [self.component(spec, kind, (name, i)) for i, spec in enumerate(value)]
+
+    def component(self, spec: Mapping[str, Any], kind: str, path: ConfigPath) -> Any:
+        """One component, which has the methods of its kind."""
+        built = instantiate_value(
+            spec,
+            registry=self.registry,
+            path=path,
+            sources=self.sources,
+            settings=self.settings,
+        )
+        entry = self.registry.get_module(spec[TYPE_KEY])
+        check_methods(built, kind, entry.key, str(entry.provider), path, self.sources)
+        if hasattr(built, "check"):
+            with self.errors_of((path), spec):
+                built.check(self.registry)
+        return built
+
+    def engine(self, run: RunSettings) -> tuple[Engine, str]:
+        """The engine, prepared, and the name of its device.
+
+        Raises:
+            ConfigError: No engine is installed, or it cannot do what ``run`` asks for.
+        """
+        spec = self.data.get("engine") or {TYPE_KEY: best_engine(self.registry)}
+        engine: Engine = self.component(spec, "engine", ("engine",))
+        with component_errors(spec[TYPE_KEY], ("run",), self.sources):
+            return engine, engine.prepare(run)
+
+    def objective(self) -> Objective:
+        """The configured objective, or `objective.supervised`."""
+        spec = self.data.get("objective") or DEFAULT_OBJECTIVE
+        objective: Objective = self.component(spec, "objective", ("objective",))
+        return objective
+
+    def datamodule(self, seed: int) -> DataModule:
+        """The datamodule, seeded and set up, so that its files are known to be there."""
+        datamodule: DataModule = self.section("data")
+        set_seed = getattr(datamodule, "set_seed", None)
+        if set_seed is not None:
+            set_seed(seed)
+        with self.errors_of(("data",), self.data["data"]):
+            datamodule.setup("fit")
+        return datamodule
+
+    def errors_of(self, path: ConfigPath, spec: Mapping[str, Any]) -> component_errors:
+        """A context in which errors of a component become errors at its place in the config."""
+        return component_errors(spec[TYPE_KEY], path, self.sources, doing="failed")
+
+
+def best_engine(registry: Registry) -> str:
+    """The key of the engine with the highest declared priority whose requirements are here.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    engines = [e for e in registry.entries() if e.kind == "engine"]
+    usable = [entry for entry in engines if not entry.missing_requirements()]
+    if usable:
+        return max(usable, key=_priority).key
+    lacking = "; ".join(
+        f"{entry.key} needs {', '.join(entry.missing_requirements())}" for entry in engines
+    )
+    raise ConfigError(
+        f"no engine can be used here{': ' + lacking if lacking else ''}",
+        code="OT0601",
+        config_path=("engine",),
+        help="pip install offline-trainer-torch",
+    )
+
+
+def _priority(entry: Entry) -> int:
+    declared = [
+        tag.removeprefix(PRIORITY_TAG) for tag in entry.tags if tag.startswith(PRIORITY_TAG)
+    ]
+    return max((int(text) for text in declared if text.lstrip("-").isdigit()), default=0)
+
+
+def checkpoint_settings(callbacks: list[Any], sources: SourceMap) -> tuple[Path | None, int | None]:
+    """Folder and number of checkpoints to keep, as the checkpoint callbacks ask.
+
+    Raises:
+        ConfigError: Two callbacks name different folders; a run has one.
+    """
+    folders: dict[Path, int] = {}
+    keep_last = None
+    for index, callback in enumerate(callbacks):
+        folder = getattr(callback, "save_dir", None)
+        if folder is not None:
+            folders.setdefault(Path(folder).absolute(), index)
+        keep_last = getattr(callback, "keep_last", None) or keep_last
+    if len(folders) > 1:
+        path = ("callbacks", max(folders.values()), "save_dir")
+        raise ConfigError(
+            "two checkpoint callbacks name different folders; a run has one checkpoint store",
+            code="OT0602",
+            config_path=path,
+            span=sources.span(path),
+            help="give both the same save_dir",
+        )
+    return next(iter(folders), None), keep_last
+
+
+def accepted(function: Any, arguments: Mapping[str, Any], optional: str) -> dict[str, Any]:
+    """``arguments``, without the one named ``optional`` if the function does not take it."""
+    parameters = inspect.signature(function).parameters.values()
+    takes = any(p.name == optional or p.kind is p.VAR_KEYWORD for p in parameters)
+    return {name: value for name, value in arguments.items() if takes or name != optional}

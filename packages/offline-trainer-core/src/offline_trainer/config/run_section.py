@@ -1,0 +1,110 @@
+"""The ``run`` section: name, places, seed and device of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from model_constructor.config.late_typing import coerce
+from model_constructor.errors import ConfigError, close_matches
+from model_constructor.source_map import SourceMap
+from offline_trainer.engine import PRECISIONS, RunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunSection:
+    """The ``run`` section, checked.
+
+    Attributes:
+        name: What the run is called.
+        out_dir: The run directory.
+        seed: Seed of every random stream.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``fp32``, ``fp16-mixed`` or ``bf16-mixed``.
+        deterministic: Use only deterministic operations where the framework offers them.
+        resume_from: Checkpoint, run directory or ``auto``: go on exactly.
+        init_from: Checkpoint or run directory: weights only, a new run.
+    """
+
+    name: str
+    out_dir: str
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "fp32"
+    deterministic: bool = False
+    resume_from: str | None = None
+    init_from: str | None = None
+
+    def settings(self) -> RunSettings:
+        """The part an engine acts on."""
+        return RunSettings(self.seed, self.device, self.precision, self.deterministic)  # type: ignore[arg-type]
+
+
+_REQUIRED = ("name", "out_dir")
+
+
+def check_run_section(section: Mapping[str, Any], sources: SourceMap) -> list[ConfigError]:
+    """Everything wrong with a ``run`` section."""
+    return _read(section, sources)[1]
+
+
+def read_run_section(section: Mapping[str, Any], sources: SourceMap) -> RunSection:
+    """A checked ``run`` section as a value."""
+    return RunSection(**_read(section, sources)[0])
+
+
+def _read(
+    section: Mapping[str, Any], sources: SourceMap
+) -> tuple[dict[str, Any], list[ConfigError]]:
+    hints = get_type_hints(RunSection)
+    values: dict[str, Any] = {}
+    errors = []
+    for name, value in section.items():
+        path = ("run", name)
+        if name not in hints:
+            errors.append(
+                ConfigError(
+                    f"unknown key `{name}` in run",
+                    code="OT0305",
+                    config_path=path,
+                    span=sources.key_span(path),
+                    suggestions=close_matches(name, hints),
+                    help=f"accepted: {', '.join(hints)}",
+                )
+            )
+            continue
+        try:
+            values[name] = coerce(value, hints[name], sources.get(path))
+        except ValueError as error:
+            errors.append(_wrong(str(error), name, sources))
+    for required in _REQUIRED:
+        if section.get(required) in (None, ""):
+            errors.append(
+                ConfigError(
+                    f"run needs `{required}`",
+                    code="OT0306",
+                    config_path=("run", required),
+                    span=sources.key_span(("run",)),
+                )
+            )
+    precision = values.get("precision", "fp32")
+    if precision not in PRECISIONS:
+        choices = ", ".join(PRECISIONS)
+        errors.append(
+            _wrong(f"precision {precision!r} is not one of {choices}", "precision", sources)
+        )
+    seed = values.get("seed", 0)
+    if not 0 <= seed < 2**63:
+        errors.append(_wrong(f"seed must be 0 to 2**63 - 1, got {seed}", "seed", sources))
+    if values.get("resume_from") and values.get("init_from"):
+        message = (
+            "run.resume_from (go on) and run.init_from (start from weights) exclude each other"
+        )
+        errors.append(_wrong(message, "init_from", sources))
+    return values, errors
+
+
+def _wrong(message: str, name: str, sources: SourceMap) -> ConfigError:
+    path = ("run", name)
+    return ConfigError(message, code="OT0316", config_path=path, span=sources.span(path))

@@ -1,0 +1,331 @@
+"""Validation: everything that can be known to be wrong before anything is built or written.
+
+Three stages, each of which reports all it finds at once: the structure of the file, which needs no
+component; the components and their signatures; and, once models exist, what depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_constructor.binding import Binder, is_spec, prefix_allowed
+from model_constructor.errors import (
+    ConfigError,
+    ConfigPath,
+    close_matches,
+    format_config_path,
+    raise_collected,
+)
+from model_constructor.registry import Registry
+from offline_trainer.config.run_section import check_run_section
+from offline_trainer.config.sections import (
+    LIST_SECTIONS,
+    PER_OPTIMIZER_SECTIONS,
+    SINGLE_SECTIONS,
+    section_specs,
+)
+
+if TYPE_CHECKING:
+    from model_constructor.config.resolve import ResolvedConfig
+    from model_constructor.graph.ir import GraphIR
+
+REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
+SUPERVISED_SECTIONS = ("io", "loss")
+SCHEDULER_INTERVALS = ("step", "epoch", "metric")
+
+
+def validate_preflight(resolved: ResolvedConfig) -> None:
+    """Check what needs no component: sections, their shape, imports, pure-data rules.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
+    report = _Report(resolved)
+    report.required_sections()
+    report.run()
+    report.models()
+    report.section_shapes()
+    report.imports()
+    report.pure_data()
+    report.scheduler_intervals()
+    raise_collected(report.errors)
+
+
+def bind_components(resolved: ResolvedConfig, registry: Registry) -> dict[str, Any]:
+    """Check every component of the config against the registry, and type its arguments.
+
+    Returns:
+        The resolved data with scalars typed by the parameters that receive them, and with
+        absolute input paths.
+
+    Raises:
+        ConfigError: Everything found, together: unknown keys, wrong kinds, wrong arguments.
+    """
+    kinds = {path: kind for path, kind, _ in section_specs(resolved.data)}
+    binder = Binder(registry, resolved.source_map, resolved.settings, kinds=kinds)
+    bound = {
+        section: _plain(binder.bind(value, (section,))) if section in _BOUND_SECTIONS else value
+        for section, value in resolved.data.items()
+    }
+    raise_collected(binder.errors)
+    return bound
+
+
+def validate_post_model(
+    resolved: ResolvedConfig, graphs: Mapping[str, GraphIR], io: Any | None
+) -> None:
+    """Check what depends on the models: the inputs that ``io`` feeds, the optimizers' names.
+
+    Args:
+        resolved: The resolved config.
+        graphs: The models' graph IR, by name.
+        io: The built io component; checked when it tells its ``model_inputs()``.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
+    errors: list[ConfigError] = []
+    sources = resolved.source_map
+    fed = getattr(io, "model_inputs", None)
+    if fed is not None and len(graphs) == 1 and resolved.data.get("objective") is None:
+        (graph,) = graphs.values()
+        positional, named = fed()
+        expected = graph.inputs[positional:]
+        for name in named:
+            if name not in expected:
+                where: ConfigPath = ("io", "model_kwargs", name)
+                inputs = ", ".join(f"`{known}`" for known in graph.inputs)
+                errors.append(
+                    ConfigError(
+                        f"io feeds `{name}`, which is no input of the model",
+                        code="OT0420",
+                        config_path=where,
+                        span=sources.key_span(where),
+                        suggestions=close_matches(name, expected),
+                        help=f"the model's inputs are {inputs}",
+                    )
+                )
+        missing = [name for name in expected if name not in named]
+        if missing:
+            where = ("io", "model_kwargs") if "model_kwargs" in resolved.data["io"] else ("io",)
+            names = ", ".join(f"`{name}`" for name in missing)
+            errors.append(
+                ConfigError(
+                    f"io does not feed {names} of the model",
+                    code="OT0421",
+                    config_path=where,
+                    span=sources.key_span(where),
+                    help="add "
+                    + ", ".join(
+                        f"io.model_kwargs.{name}: [<field of the batch>]" for name in missing
+                    ),
+                )
+            )
+    for section in PER_OPTIMIZER_SECTIONS:
+        value = resolved.data.get(section)
+        if isinstance(value, Mapping) and not is_spec(value):
+            errors += [
+                ConfigError(
+                    f"{section} names `{name}`, which is no model",
+                    code="OT0422",
+                    config_path=(section, name),
+                    span=sources.key_span((section, name)),
+                    suggestions=close_matches(name, graphs),
+                    help=f"models: {', '.join(graphs)}",
+                )
+                for name in value
+                if name not in graphs
+            ]
+    raise_collected(errors)
+
+
+_BOUND_SECTIONS = frozenset(
+    {"model", "models", *SINGLE_SECTIONS, *PER_OPTIMIZER_SECTIONS, *LIST_SECTIONS}
+)
+
+
+def _plain(value: Any) -> Any:
+    """Bound data as what YAML can hold: paths as text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+class _Report:
+    """Collects what is wrong with the structure of one config."""
+
+    def __init__(self, resolved: ResolvedConfig) -> None:
+        self.data = resolved.data
+        self.settings = resolved.settings
+        self.sources = resolved.source_map
+        self.errors: list[ConfigError] = []
+
+    def add(
+        self, message: str, code: str, path: ConfigPath, *, at_key: bool = False, help: str = ""
+    ) -> None:
+        span = self.sources.key_span(path) if at_key else self.sources.span(path)
+        self.errors.append(ConfigError(message, code=code, config_path=path, span=span, help=help))
+
+    def required_sections(self) -> None:
+        required = list(REQUIRED_SECTIONS)
+        if self.data.get("objective") is None:
+            required += SUPERVISED_SECTIONS
+        for section in required:
+            if self.data.get(section) is None:
+                self.add(
+                    f"missing required section `{section}`",
+                    "OT0306",
+                    (section,),
+                    help=f"add a section `{section}:`",
+                )
+
+    def run(self) -> None:
+        section = self.data.get("run")
+        if isinstance(section, Mapping):
+            self.errors += check_run_section(section, self.sources)
+        elif section is not None:
+            self.add(f"run must be a mapping, got {section!r}", "OT0309", ("run",))
+
+    def models(self) -> None:
+        single, several = self.data.get("model"), self.data.get("models")
+        if single is None and several is None:
+            self.add(
+                "missing required section `model`",
+                "OT0306",
+                ("model",),
+                help="add `model:` with `sequential` or `graph`, or `models:` for several",
+            )
+        if single is not None and several is not None:
+            self.add(
+                "a config has `model` or `models`, not both", "OT0309", ("models",), at_key=True
+            )
+
+    def section_shapes(self) -> None:
+        for section, kind in SINGLE_SECTIONS.items():
+            value = self.data.get(section)
+            if value is not None and not is_spec(value):
+                self.not_a_spec((section,), kind, value)
+        for section, kind in PER_OPTIMIZER_SECTIONS.items():
+            value = self.data.get(section)
+            if value is None or is_spec(value):
+                continue
+            if self.data.get("models") is not None and isinstance(value, Mapping):
+                for name, spec in value.items():
+                    if not is_spec(spec):
+                        self.not_a_spec((section, name), kind, spec)
+            else:
+                self.not_a_spec((section,), kind, value)
+        for section, kind in LIST_SECTIONS.items():
+            value = self.data.get(section)
+            if value is None:
+                continue
+            if not isinstance(value, list):
+                self.add(
+                    f"{section} must be a list of specs, got {_shown(value)}", "OT0309", (section,)
+                )
+                continue
+            for index, spec in enumerate(value):
+                if not is_spec(spec):
+                    self.not_a_spec((section, index), kind, spec)
+
+    def not_a_spec(self, path: ConfigPath, kind: str, value: Any) -> None:
+        self.add(
+            f"{format_config_path(path)} must be a mapping with `_type_: {kind}.…`, "
+            f"got {_shown(value)}",
+            "OT0309",
+            path,
+            help=f"ot list-components --kind {kind}",
+        )
+
+    def imports(self) -> None:
+        modules = self.data.get("imports")
+        if modules is None:
+            return
+        if not isinstance(modules, list):
+            self.add(
+                f"imports must be a list of module names, got {_shown(modules)}",
+                "OT0309",
+                ("imports",),
+            )
+            return
+        if modules and not self.settings.allow_imports:
+            self.add(
+                "imports are switched off by settings.allow_imports: false",
+                "OT0318",
+                ("imports",),
+                at_key=True,
+            )
+            return
+        prefixes = self.settings.allowed_import_prefixes
+        for index, name in enumerate(modules):
+            path: ConfigPath = ("imports", index)
+            if not isinstance(name, str) or not all(p.isidentifier() for p in name.split(".")):
+                self.add(f"{name!r} is not a module name", "OT0309", path)
+            elif name in modules[:index]:
+                self.add(
+                    f"duplicate import `{name}`: it is imports[{modules.index(name)}] already",
+                    "OT0319",
+                    path,
+                    help="remove one of the two",
+                )
+            elif not prefix_allowed(name, prefixes):
+                self.add(
+                    f"`{name}` is outside settings.allowed_import_prefixes "
+                    f"({', '.join(prefixes) or 'empty'})",
+                    "OT0318",
+                    path,
+                    help=f"add `{name.partition('.')[0]}.` to settings.allowed_import_prefixes "
+                    "if you trust that code",
+                )
+
+    def pure_data(self) -> None:
+        for section in PER_OPTIMIZER_SECTIONS:
+            for path, _, spec in section_specs({section: self.data.get(section)}):
+                for part in ("args", "kwargs"):
+                    self.no_specs_in(spec.get(part), (*path, part))
+
+    def no_specs_in(self, value: Any, path: ConfigPath) -> None:
+        if is_spec(value):
+            key = "_type_" if "_type_" in value else "_target_"
+            self.add(
+                f"{format_config_path(path)} is pure data; a component cannot stand in it",
+                "OT0322",
+                (*path, key),
+                at_key=True,
+                help="args and kwargs of optimizers and schedulers hold plain values only",
+            )
+            return
+        items: Any = ()
+        if isinstance(value, Mapping):
+            items = value.items()
+        elif isinstance(value, list):
+            items = enumerate(value)
+        for key, item in items:
+            self.no_specs_in(item, (*path, key))
+
+    def scheduler_intervals(self) -> None:
+        for path, _, spec in section_specs({"scheduler": self.data.get("scheduler")}):
+            interval = spec.get("interval", "epoch")
+            if interval not in SCHEDULER_INTERVALS:
+                self.add(
+                    f"interval must be one of {', '.join(SCHEDULER_INTERVALS)}, got {interval!r}",
+                    "OT0323",
+                    (*path, "interval"),
+                )
+            elif interval == "metric" and not spec.get("monitor"):
+                self.add(
+                    "`interval: metric` needs `monitor`, the metric to watch",
+                    "OT0323",
+                    (*path, "interval"),
+                    help="add `monitor: val_loss`",
+                )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping without `_type_`"
+    return "a list" if isinstance(value, list) else repr(value)

@@ -1,0 +1,65 @@
+"""What a run hands to its trainer besides the components.
+
+Everything newer than the frozen arguments of ``trainer.fit`` is in here, so that a trainer that
+wraps another loses nothing by passing it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from offline_trainer.checkpoint.reading import Checkpoint
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.engine import Engine
+from offline_trainer.loggers.jsonl import JsonlLogger
+from offline_trainer.protocols import Objective
+from offline_trainer.run.signals import SignalFlag
+
+Outcome = Literal["done", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Who a run is: the ``run`` argument of ``trainer.fit``."""
+
+    name: str
+    run_id: str
+    out_dir: Path
+    seed: int
+    config: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class RunContext:
+    """The ``context`` argument of ``trainer.fit``.
+
+    Attributes:
+        engine: Prepared, with its models built, not yet set up.
+        objective: What one step computes.
+        store: Where checkpoints are committed.
+        metrics_log: The run's own ``metrics.jsonl``.
+        signals: Tells that the run was asked to stop.
+        resume: The checkpoint to go on from.
+        same_metrics_file: Whether `metrics_log` is the file that the checkpoint's run wrote.
+        init_from: The checkpoint whose weights to start from.
+        callback_names: Registry keys of the callbacks, for messages.
+        outcome: Set by the trainer that ran the loop.
+        test_metrics: Set by the trainer when there was a test set.
+    """
+
+    engine: Engine
+    objective: Objective
+    store: CheckpointStore
+    metrics_log: JsonlLogger
+    signals: SignalFlag
+    resume: Checkpoint | None = None
+    same_metrics_file: bool = False
+    init_from: Checkpoint | None = None
+    callback_names: Sequence[str] = ()
+    outcome: Outcome = "done"
+    global_step: int = 0
+    epoch: int = 0
+    test_metrics: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,92 @@
+"""Batches of arrays in memory, gathered a whole batch at a time by index.
+
+A row is never touched on its own: several batches are gathered with one index operation per array
+and handed out as views of it. Every batch is a copy of the data, so whoever receives it may write
+to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_constructor.errors import ParameterError
+from offline_trainer.data.order import EpochOrder, Indices
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Batch = dict[str, Array]
+
+_GATHER_BYTES = 1 << 21  # a gathered block stays in the processor's cache until it is used
+
+
+class ArrayLoader:
+    """The batches of one epoch over equally long arrays; iterable as often as wanted.
+
+    Args:
+        arrays: Arrays of shape (N, ...), by field name.
+        batch_size: Rows of a batch.
+        rows: Which rows belong to this part of the data (int64, any order); all of them if None.
+        order: In which order they are visited; as they stand if None.
+        start_batch: How many batches of the epoch to leave out at the start.
+        drop_last: Whether a last batch with fewer rows is left out.
+
+    Raises:
+        ParameterError: The epoch has fewer batches than ``start_batch``.
+
+    >>> loader = ArrayLoader({"x": np.arange(5)}, batch_size=2)
+    >>> [batch["x"].tolist() for batch in loader]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, Array],
+        *,
+        batch_size: int,
+        rows: Indices | None = None,
+        order: EpochOrder | None = None,
+        start_batch: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        self._arrays = dict(arrays)
+        self._batch_size = batch_size
+        self._rows = rows
+        self._order = order
+        self._start_batch = start_batch
+        length = len(rows) if rows is not None else len(next(iter(self._arrays.values())))
+        self._length = length - length % batch_size if drop_last else length
+        batches = -(-self._length // batch_size)
+        if start_batch > batches:
+            raise ParameterError(
+                f"the run stood at batch {start_batch} of an epoch, which now has only {batches}: "
+                "the data or batch_size has changed",
+                parameter="batch_size",
+            )
+        self._remaining = batches - start_batch
+
+    def __len__(self) -> int:
+        """How many batches an iteration yields."""
+        return self._remaining
+
+    def __iter__(self) -> Iterator[Batch]:
+        size = self._batch_size
+        row_bytes = sum(array[:1].nbytes for array in self._arrays.values())
+        block = size * max(1, _GATHER_BYTES // max(1, row_bytes * size))
+        for start in range(self._start_batch * size, self._length, block):
+            stop = min(start + block, self._length)
+            gathered = self._gather(start, stop)
+            for first in range(0, stop - start, size):
+                last = first + size
+                yield {name: values[first:last] for name, values in gathered.items()}
+
+    def _gather(self, start: int, stop: int) -> Batch:
+        indices = self._order[start:stop] if self._order is not None else None
+        if self._rows is not None:
+            indices = self._rows[start:stop] if indices is None else self._rows[indices]
+        if indices is None:
+            return {name: array[start:stop].copy() for name, array in self._arrays.items()}
+        return {name: array.take(indices, axis=0) for name, array in self._arrays.items()}

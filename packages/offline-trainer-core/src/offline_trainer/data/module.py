@@ -1,0 +1,172 @@
+"""What every datamodule over arrays shares: parts, seed, position and loaders."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model_constructor.errors import ParameterError
+from offline_trainer.data.batches import Array, ArrayLoader
+from offline_trainer.data.order import EpochOrder, Indices, split_indices
+from offline_trainer.engine import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which rows belong to training, validation and test; empty where there is no such part."""
+
+    train: Indices
+    val: Indices
+    test: Indices
+
+
+class ArrayDataModule(ABC):
+    """A datamodule whose samples are the rows of equally long arrays.
+
+    A subclass reads its data in `load`. Training batches come in an order that is a function of
+    (seed, epoch); validation and test batches come in the order of the data, all of them.
+
+    Args:
+        batch_size: Rows of a batch.
+        shuffle: Whether training visits the rows in a new random order in each epoch.
+        drop_last: Whether training leaves out a last batch with fewer rows.
+        seed: Seed of order and split; the run's seed if None.
+    """
+
+    def __init__(
+        self, *, batch_size: int, shuffle: bool, drop_last: bool, seed: int | None
+    ) -> None:
+        check_at_least(1, batch_size=batch_size)
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._drop_last = drop_last
+        self._given_seed = seed
+        self._run_seed = 0
+        self._epoch = 0
+        self._start_batch = 0
+        self._data: tuple[Mapping[str, Array], Parts] | None = None
+
+    @abstractmethod
+    def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
+        """Arrays of shape (N, ...) by field name, and how their rows are divided."""
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the one given to the constructor, otherwise the run's."""
+        return self._run_seed if self._given_seed is None else self._given_seed
+
+    def set_seed(self, seed: int) -> None:
+        """Take the run's seed; called before `setup`."""
+        self._run_seed = seed
+
+    def setup(self, stage: str) -> None:
+        """Read the data; a second call has no effect.
+
+        Raises:
+            ParameterError: The data cannot be read, or leaves nothing to train on.
+        """
+        if self._data is not None:
+            return
+        arrays, parts = self.load(self.seed)
+        if self._drop_last and len(parts.train) < self._batch_size:
+            raise ParameterError(
+                f"drop_last with batch_size {self._batch_size} leaves no batch of the "
+                f"{len(parts.train)} training rows",
+                parameter="batch_size",
+            )
+        self._data = arrays, parts
+
+    def set_position(self, epoch: int, batch: int) -> None:
+        """Let the next `train_dataloader` yield this epoch from this batch on."""
+        self._epoch, self._start_batch = epoch, batch
+
+    def train_dataloader(self) -> ArrayLoader:
+        """The training batches of one epoch; the next call returns those of the next epoch."""
+        arrays, parts = self._loaded()
+        rows = parts.train
+        order = EpochOrder(len(rows), self.seed, self._epoch) if self._shuffle else None
+        loader = ArrayLoader(
+            arrays,
+            batch_size=self._batch_size,
+            rows=rows,
+            order=order,
+            start_batch=self._start_batch,
+            drop_last=self._drop_last,
+        )
+        self.set_position(self._epoch + 1, 0)
+        return loader
+
+    def val_dataloader(self) -> ArrayLoader | None:
+        """All validation batches, in the order of the data; None if there are none."""
+        arrays, parts = self._loaded()
+        return self._unshuffled(arrays, parts.val)
+
+    def test_dataloader(self) -> ArrayLoader | None:
+        """All test batches, in the order of the data; None if there are none."""
+        arrays, parts = self._loaded()
+        return self._unshuffled(arrays, parts.test)
+
+    def transform_state(self) -> Json:
+        """Fitted values that are saved with the run; none here."""
+        return {}
+
+    def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> ArrayLoader | None:
+        if not len(rows):
+            return None
+        return ArrayLoader(arrays, batch_size=self._batch_size, rows=rows)
+
+    def _loaded(self) -> tuple[Mapping[str, Array], Parts]:
+        if self._data is None:
+            raise RuntimeError("setup() must be called before the dataloaders")
+        return self._data
+
+
+def check_at_least(smallest: int, **values: int) -> None:
+    """Refuse constructor arguments below the smallest that makes sense.
+
+    Raises:
+        ParameterError: Naming the argument.
+    """
+    for name, value in values.items():
+        if value < smallest:
+            raise ParameterError(f"{name} must be at least {smallest}, got {value}", parameter=name)
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuse fractions that leave nothing to train on.
+
+    Raises:
+        ParameterError: Naming the argument.
+    """
+    for name, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= value < 1:
+            raise ParameterError(f"{name} must be in [0, 1), got {value}", parameter=name)
+    if val_fraction + test_fraction >= 1:
+        raise ParameterError(
+            f"val_fraction {val_fraction} and test_fraction {test_fraction} leave nothing to "
+            "train on",
+            parameter="test_fraction",
+        )
+
+
+def split_by_fraction(length: int, val_fraction: float, test_fraction: float, seed: int) -> Parts:
+    """Divide rows at random by the seed.
+
+    Raises:
+        ParameterError: A fraction above 0 yields no row, or no row is left for training.
+    """
+    train, val, test = split_indices(length, val_fraction, test_fraction, seed=seed)
+    for name, fraction, rows in (
+        ("val_fraction", val_fraction, val),
+        ("test_fraction", test_fraction, test),
+    ):
+        if fraction > 0 and not len(rows):
+            raise ParameterError(
+                f"{name} {fraction} of {length} rows is not a single row", parameter=name
+            )
+    if not len(train):
+        raise ParameterError(
+            f"the fractions leave none of the {length} rows to train on", parameter="test_fraction"
+        )
+    return Parts(train, val, test)

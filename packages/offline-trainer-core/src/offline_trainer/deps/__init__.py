@@ -1,0 +1,1 @@
+"""Siblings that core builds on, re-exported under one name each."""

@@ -1,0 +1,199 @@
+"""The engine protocol: all that the loop knows of a framework, and what travels across it.
+
+An engine is a component of kind ``engine``. A framework package brings one; the loop in
+`offline_trainer.loop` is written once against this file. Imports no framework and no numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from model_constructor.graph.ir import GraphIR
+    from model_constructor.registry import Registry
+    from offline_trainer.protocols import Objective, OptimizerFactory, SchedulerFactory
+
+Stage = Literal["train", "val", "test", "predict"]
+Interval = Literal["step", "epoch", "metric"]
+Precision = Literal["fp32", "fp16-mixed", "bf16-mixed"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16-mixed", "bf16-mixed")
+
+Scalar = Any
+"""A number that may still be on its way: a float, or a framework's 0-d array. Reading one may wait
+for the device, so the loop reads them only through `Engine.read`, and only when it logs."""
+
+Json = Any
+"""None, bool, int, float, str, or lists and dicts (with str keys) of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """One batch as the datamodule yielded it, with its weight known on the host."""
+
+    data: Any
+    weight: float
+
+
+Window = Sequence[MicroBatch]
+"""The micro-batches of one optimizer step."""
+
+
+@dataclass(slots=True)
+class StepOutput:
+    """What one optimizer step produced.
+
+    Attributes:
+        loss: Mean loss of the window, weighted by micro-batch weights.
+        logs: Further scalars of the objective, and ``grad_norm`` when clipping is on.
+        stepped: Whether the optimizer really stepped (an fp16 scaler may skip).
+        finite: Whether loss and gradients were finite; if not, the update was suppressed.
+    """
+
+    loss: Scalar
+    logs: Mapping[str, Scalar] = field(default_factory=dict)
+    stepped: Scalar = True
+    finite: Scalar = True
+
+
+@dataclass(slots=True)
+class EvalOutput:
+    """What evaluating one batch produced; `outputs` and `targets` are what metrics see."""
+
+    loss: Scalar | None
+    logs: Mapping[str, Scalar] = field(default_factory=dict)
+    outputs: Any = None
+    targets: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostTensor:
+    """A tensor's bytes in host memory: little-endian, row-major.
+
+    Attributes:
+        dtype: Name as in the safetensors format: ``F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL``.
+        shape: Sizes; ``()`` for a scalar.
+        data: ``prod(shape) * itemsize`` bytes, not shared with anything that changes.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """An immutable host copy of everything an engine must restore to go on exactly.
+
+    Attributes:
+        tensors: Group (``model``, ``optimizer``, ``rng``, later also ``ema``) → name → tensor.
+            Each group becomes one file of a checkpoint.
+        values: What is not a tensor (optimizer settings, schedules, scaler), by group, as JSON.
+    """
+
+    tensors: Mapping[str, Mapping[str, HostTensor]]
+    values: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The part of the ``run`` section that an engine acts on."""
+
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "fp32"
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerPlan:
+    """One optimizer to build: which models it updates, by which factory, on which schedule.
+
+    `name` is the model's name when the config has an optimizer per model, else ``"optimizer"``.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    factory: OptimizerFactory
+    scheduler_factory: SchedulerFactory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an engine is asked to train.
+
+    Attributes:
+        models: The models that `Engine.build` returned, by name (``model`` for a single one).
+        objective: What one step computes.
+        optimizers: In the order in which the config has them.
+        clip_grad_norm: Upper bound of each optimizer's total gradient norm, or None.
+        clip_grad_value: Bound of each gradient element, or None.
+    """
+
+    models: Mapping[str, Any]
+    objective: Objective
+    optimizers: Sequence[OptimizerPlan]
+    registry: Registry
+    clip_grad_norm: float | None = None
+    clip_grad_value: float | None = None
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What a framework package supplies. Constructor arguments come from the YAML's ``engine``.
+
+    Order of calls: `prepare`, `build`, `setup`, then steps; `restore` any time after `setup`.
+    """
+
+    def prepare(self, run: RunSettings) -> str:
+        """Choose and check device and precision, seed the framework; return the device's name.
+
+        Raises:
+            ParameterError: With ``parameter`` ``device`` or ``precision``, when it is not there.
+        """
+
+    def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, Any]:
+        """Build models from graph IR, by name, initialised from the run's seed."""
+
+    def setup(self, task: Task, example_batch: Any) -> None:
+        """Place models, initialise lazy layers, make optimizers and schedules.
+
+        Leaves the training RNG as it was after `build`.
+        """
+
+    def train_step(self, window: Window) -> StepOutput:
+        """One optimizer step over the window, for every update that the objective asks for."""
+
+    def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
+        """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
+
+    def predict_step(self, batch: Any) -> Any:
+        """The outputs for one batch as nested containers of numpy arrays."""
+
+    def step_schedules(self, interval: Interval, metrics: Mapping[str, float]) -> None:
+        """Advance the schedules of this interval; ``metrics`` serve those that monitor one.
+
+        Raises:
+            KeyError: A schedule monitors a name that ``metrics`` does not have.
+        """
+
+    def learning_rates(self) -> dict[str, float]:
+        """The current learning rate of each optimizer's first parameter group, by its name."""
+
+    def read(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Wait for lazy scalars and return them as floats, in one transfer."""
+
+    def isolate_rng(self) -> AbstractContextManager[None]:
+        """A context after which every random stream stands where it stood before."""
+
+    def snapshot(self) -> HostState:
+        """An immutable copy of models, optimizers, schedules and random streams."""
+
+    def restore(self, state: HostState) -> None:
+        """Go back to a snapshot.
+
+        Raises:
+            StateMismatchError: The state does not fit these models or optimizers.
+        """

@@ -1,0 +1,1 @@
+"""Loggers: how they are called, and the framework-free ones."""

@@ -1,0 +1,297 @@
+"""The training loop, written once for every framework.
+
+The order inside a step is fixed: train step → step schedules → counters → log → validation →
+epoch and metric schedules → checkpoint last → stop. A checkpoint is therefore always taken at a
+place where everything that belongs to its step has happened.
+
+Numbers of the framework stay on its device until the loop logs, validates or saves.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from offline_trainer.callbacks.hooks import Hooks, LoopState
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.duration import Duration
+from offline_trainer.engine import Engine, Json, Stage, StepOutput
+from offline_trainer.errors import DivergedError, OfflineTrainerError
+from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.loggers.jsonl import JsonlLogger
+from offline_trainer.notices import notice
+from offline_trainer.progress import Progress
+from offline_trainer.protocols import DataModule, Metric, Objective
+from offline_trainer.random_state import (
+    host_random_state,
+    isolated_host_random_state,
+    restore_host_random_state,
+)
+from offline_trainer.run.signals import SignalFlag
+from offline_trainer.running_mean import RunningMean
+from offline_trainer.windows import TrainWindow, windows
+
+FAILED_SAVES_ALLOWED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How long, and how often: the options of `trainer.default` that the loop acts on."""
+
+    limits: Sequence[Duration]
+    log_every_n_steps: int = 50
+    val_every_n_epochs: int | None = 1
+    val_every_n_steps: int | None = None
+    accumulate_grad_batches: int = 1
+
+
+@dataclass(slots=True)
+class Loop:
+    """One training run over an engine that has been set up."""
+
+    engine: Engine
+    objective: Objective
+    datamodule: DataModule
+    metrics: Sequence[Metric]
+    hooks: Hooks
+    loggers: Loggers
+    metrics_log: JsonlLogger
+    store: CheckpointStore
+    signals: SignalFlag
+    progress: Progress
+    options: LoopOptions
+    state: LoopState = field(default_factory=LoopState)
+    _train_mean: RunningMean = field(init=False)
+    _started_seconds: float = field(default_factory=time.monotonic)
+    _data_state: Json = None
+    _failed_saves: int = 0
+
+    def __post_init__(self) -> None:
+        self._train_mean = RunningMean(self.engine.read)
+
+    def run(self) -> bool:
+        """Train to the end; False when a signal ended it early, after a checkpoint."""
+        self.hooks.call("on_fit_start", self.state)
+        while not self._finished():
+            self._epoch()
+            if self.signals:
+                self.hooks.call("on_interrupt", self.state)
+                self._save()
+                return False
+        self.hooks.call("on_fit_end", self.state)
+        self._save_if_asked()
+        self._log_train()
+        return True
+
+    def _epoch(self) -> None:
+        self.hooks.call("on_epoch_start", self.state)
+        before = self.state.global_step
+        for window in self._windows():
+            self._step(window)
+            if self.signals or (self._finished() and not window.is_last):
+                return
+        if self.state.global_step == before:
+            raise OfflineTrainerError("the training data yields no batch")
+
+    def _step(self, window: TrainWindow) -> None:
+        self.hooks.call("on_window_start", self.state)
+        output = self.engine.train_step(window.batches)
+        self.engine.step_schedules("step", {})
+        self._count(window, output)
+        self.hooks.call("on_train_step_end", self.state)
+        if window.is_last or self.state.global_step % self.options.log_every_n_steps == 0:
+            self._log_train()
+        validated = self._validation_due(window.is_last) and self._validate()
+        if window.is_last:
+            self.engine.step_schedules("epoch", self.state.metrics)
+            self.hooks.call("on_epoch_end", self.state)
+            self.progress.end_epoch()
+        if validated:
+            self.engine.step_schedules("metric", self.state.metrics)
+        self._save_if_asked()
+
+    def _windows(self) -> Iterator[TrainWindow]:
+        batches = iter(self._rest_of_epoch())
+        stream_state = getattr(self.datamodule, "state_dict", None)
+        size = self.options.accumulate_grad_batches
+        groups = windows(batches, size, self.objective.weight, stream_state)
+        return self.progress.timed(groups)
+
+    def _rest_of_epoch(self) -> Iterable[Any]:
+        set_position = getattr(self.datamodule, "set_position", None)
+        if set_position is not None:
+            set_position(self.state.epoch, self.state.batch)
+            return self.datamodule.train_dataloader()
+        batches = iter(self.datamodule.train_dataloader())
+        if self.state.batch and not hasattr(self.datamodule, "load_state_dict"):
+            notice(
+                f"the datamodule has no set_position: replaying {self.state.batch} batches of "
+                "this epoch; the order is the same only if the datamodule repeats it"
+            )
+            for _ in range(self.state.batch):
+                next(batches, None)
+        return batches
+
+    def _count(self, window: TrainWindow, output: StepOutput) -> None:
+        state = self.state
+        state.global_step += 1
+        state.batch += len(window.batches)
+        self._data_state = window.data_state
+        if window.is_last:
+            state.epoch += 1
+            state.batch = 0
+        weight = sum(batch.weight for batch in window.batches)
+        self._train_mean.add(output.loss, output.logs, weight, output.finite, state.global_step)
+        self.progress.advance(state.global_step, state.epoch, weight)
+
+    def _log_train(self) -> None:
+        values = self._read_train_mean().pop()
+        if values:
+            rates = self.engine.learning_rates()
+            single = len(rates) == 1
+            values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
+            self._log(values, "train")
+            self.hooks.call("on_log", self.state)
+
+    def _log(self, values: Mapping[str, float], stage: Stage) -> None:
+        state = self.state
+        state.metrics.update({f"{stage}_{name}": value for name, value in values.items()})
+        self.progress.show(values, stage)
+        epoch = state.epoch + (1 if state.batch else 0)
+        row = {"epoch": float(epoch), **values}
+        self.loggers.log_metrics(row, step=state.global_step, stage=stage)
+
+    def _read_train_mean(self) -> RunningMean:
+        bad_step = self._train_mean.read()
+        if bad_step is not None:
+            raise DivergedError(
+                f"loss or gradient of step {bad_step} is not finite; its update was not applied",
+                help="lower the learning rate, or bound gradients with trainer.clip_grad_norm",
+            )
+        return self._train_mean
+
+    def _validation_due(self, epoch_ended: bool) -> bool:
+        options, state = self.options, self.state
+        if self.hooks.control.validate:
+            return True
+        if options.val_every_n_steps:
+            return state.global_step % options.val_every_n_steps == 0
+        every = options.val_every_n_epochs
+        return every is not None and epoch_ended and state.epoch % every == 0
+
+    def _validate(self) -> bool:
+        self.hooks.control.validate = False
+        return self.evaluate("val", self._loader("val_dataloader"))
+
+    def test(self) -> bool:
+        """Evaluate on the test set; False when there is none."""
+        return self.evaluate("test", self._loader("test_dataloader"))
+
+    def _loader(self, name: str) -> Iterable[Any] | None:
+        loader = getattr(self.datamodule, name, None)
+        return loader() if loader is not None else None
+
+    def evaluate(self, stage: Stage, batches: Iterable[Any] | None) -> bool:
+        """Log the mean loss over batches, weighted by samples, and the metrics.
+
+        Runs under RNG isolation, so that evaluating more often changes no training result.
+        """
+        if batches is None:
+            return False
+        self._read_train_mean()
+        mean = RunningMean(self.engine.read)
+        with self.isolated():
+            for metric in self.metrics:
+                metric.reset()
+            self.hooks.call("on_validation_start", self.state)
+            for batch in batches:
+                output = self.engine.eval_step(batch, stage)
+                if output.loss is not None:
+                    mean.add(output.loss, output.logs, self.objective.weight(batch))
+                for metric in self.metrics:
+                    metric.update(
+                        outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
+                    )
+                self.hooks.call("on_validation_batch_end", self.state)
+            mean.read()
+            values = mean.pop()
+            for metric in self.metrics:
+                values.update({name: float(value) for name, value in metric.compute().items()})
+        self._log(values, stage)
+        self.hooks.call("on_validation_end", self.state)
+        return True
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """A context after which every random stream stands where it stood before."""
+        with isolated_host_random_state(), self.engine.isolate_rng():
+            yield
+
+    def _finished(self) -> bool:
+        done = {
+            "epochs": float(self.state.epoch),
+            "steps": float(self.state.global_step),
+            "seconds": time.monotonic() - self._started_seconds,
+        }
+        return self.hooks.control.stop or any(
+            done[limit.unit] >= limit.amount for limit in self.options.limits
+        )
+
+    def _save_if_asked(self) -> None:
+        if self.hooks.control.save:
+            self._save()
+
+    def _save(self) -> None:
+        self.hooks.control.save = False
+        self._read_train_mean()
+        self.hooks.call("on_state_snapshot", self.state)
+        state = self.state
+        try:
+            state.checkpoint = self.store.save(
+                self.engine.snapshot(),
+                self.state_dict(),
+                step=state.global_step,
+                epoch=state.epoch,
+            )
+        except (OSError, OfflineTrainerError) as error:
+            if isinstance(error, DivergedError):
+                raise
+            self._failed_saves += 1
+            if self._failed_saves > FAILED_SAVES_ALLOWED:
+                raise
+            notice(f"checkpoint of step {state.global_step} was not saved: {error}")
+            return
+        self._failed_saves = 0
+        self.hooks.call("on_checkpoint_commit", state)
+
+    def state_dict(self) -> Json:
+        """Everything besides the engine's state that the rest of the run depends on."""
+        state = self.state
+        return {
+            "global_step": state.global_step,
+            "epoch": state.epoch,
+            "batch": state.batch,
+            "metrics": {k: v for k, v in state.metrics.items() if math.isfinite(v)},
+            "train_mean": self._train_mean.state_dict(),
+            "callbacks": self.hooks.state_dict(),
+            "data": self._data_state,
+            "random": host_random_state(),
+            "metrics_bytes": self.metrics_log.position(),
+        }
+
+    def load_state_dict(self, saved: Json) -> None:
+        """Stand where the checkpoint was taken; the engine restores its own part."""
+        state = self.state
+        state.global_step, state.epoch = saved["global_step"], saved["epoch"]
+        state.batch, state.metrics = saved["batch"], dict(saved["metrics"])
+        self._train_mean.load_state_dict(saved["train_mean"])
+        self.hooks.load_state_dict(saved["callbacks"])
+        load_stream = getattr(self.datamodule, "load_state_dict", None)
+        if load_stream is not None and saved["data"] is not None:
+            load_stream(saved["data"])
+        restore_host_random_state(saved["random"])
+        self.hooks.call("on_state_restored", state)

@@ -1,0 +1,10 @@
+"""Lines for the person at the terminal that are no error: notes, warnings, what was moved where."""
+
+from __future__ import annotations
+
+import click
+
+
+def notice(text: str) -> None:
+    """Print one line on stderr, marked as coming from this program."""
+    click.echo(f"ot: {text}", err=True)

@@ -1,0 +1,79 @@
+"""`objective.supervised`: io → model → loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from model_constructor.errors import ParameterError
+from offline_trainer.engine import EvalOutput, Stage
+from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
+
+
+class SupervisedObjective:
+    """One loss on one model's outputs, minimised by every optimizer of the run.
+
+    Args:
+        model: Which of several ``models:`` is trained; needed only where there are several.
+    """
+
+    def __init__(self, model: str | None = None) -> None:
+        self._model = model
+        self._io: Io
+        self._loss: Loss
+
+    def bind(self, io: Io, loss: Loss) -> None:
+        """Take the io and loss that the top-level sections configure."""
+        self._io = io
+        self._loss = loss
+        self._weight = getattr(io, "weight", None)
+
+    def updates(self, step: int, optimizers: Sequence[str]) -> Sequence[Update]:
+        """One update that steps every optimizer."""
+        return (Update(tuple(optimizers), self._train_loss),)
+
+    def evaluate(self, models: Models, batch: Any, stage: Stage) -> EvalOutput:
+        """Outputs and targets of a batch, and the loss."""
+        (args, kwargs), targets, _ = self._io.split(batch, stage)
+        outputs = self._choose(models)(*args, **kwargs)
+        result = self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
+        return EvalOutput(result.loss, result.logs, outputs, targets)
+
+    def predict(self, models: Models, batch: Any) -> Any:
+        """Outputs for a batch, which need not have targets."""
+        (args, kwargs), _, _ = self._io.split(batch, "predict")
+        return self._choose(models)(*args, **kwargs)
+
+    def weight(self, batch: Any) -> float:
+        """What the io component says; otherwise the number of samples."""
+        if self._weight is not None:
+            return float(self._weight(batch))
+        return float(batch_size(batch))
+
+    def _train_loss(self, models: Models, batch: Any, stage: Stage) -> LossOutput:
+        (args, kwargs), targets, _ = self._io.split(batch, stage)
+        outputs = self._choose(models)(*args, **kwargs)
+        return self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
+
+    def _choose(self, models: Models) -> Any:
+        if self._model is not None:
+            return models[self._model]
+        if len(models) > 1:
+            raise ParameterError(
+                f"there are several models ({', '.join(models)}); say which one is trained",
+                parameter="model",
+            )
+        return next(iter(models.values()))
+
+
+def batch_size(batch: Any) -> int:
+    """The leading size of the first array in a batch of nested containers.
+
+    >>> batch_size({"x": [[1.0], [2.0]]})
+    2
+    """
+    if isinstance(batch, dict):
+        return batch_size(next(iter(batch.values())))
+    if isinstance(batch, tuple) and batch:
+        return batch_size(batch[0])
+    return len(batch)

@@ -1,0 +1,73 @@
+"""Core's own plugin: its keys reach the registry by the road every plugin takes.
+
+It also registers model-constructor's keys, which has no entry point of its own.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+
+from model_constructor.keys import register_components as register_model_components
+from model_constructor.keys import resolve_nn
+from model_constructor.registry import Entry, Registrar
+from offline_trainer.plugins.hooks import hookimpl
+
+OT_PLUGIN_API = (1, 0)
+
+_COMPONENTS = (
+    ("trainer.default", "offline_trainer.trainer:DefaultTrainer", "The training loop."),
+    (
+        "objective.supervised",
+        "offline_trainer.objective:SupervisedObjective",
+        "io → model → loss, all optimizers on one loss.",
+    ),
+    (
+        "io.mapping",
+        "offline_trainer.io_mapping:MappingIo",
+        "Model inputs and targets by their paths in the batch.",
+    ),
+    (
+        "data.random_regression",
+        "offline_trainer.data.random_regression:RandomRegression",
+        "Synthetic linear regression with noise.",
+    ),
+    (
+        "data.table",
+        "offline_trainer.data.table:Table",
+        "A CSV or npz table: columns to features and target, split, standardised.",
+    ),
+    (
+        "data.arrays",
+        "offline_trainer.data.arrays:Arrays",
+        "A .npz file or a folder of .npy files; each array is a field of the batch.",
+    ),
+    (
+        "cb.model_checkpoint",
+        "offline_trainer.callbacks.model_checkpoint:ModelCheckpoint",
+        "Save checkpoints every so many steps or epochs, and at the end.",
+    ),
+    ("log.stdout", "offline_trainer.loggers.stdout:StdoutLogger", "Metrics as printed lines."),
+    (
+        "log.jsonl",
+        "offline_trainer.loggers.jsonl:JsonlLogger",
+        "Metrics as JSON lines; the run's metrics.jsonl is always written by one.",
+    ),
+)
+
+
+@hookimpl
+def ot_register_components(registry: Registrar) -> None:
+    register_model_components(registry)
+    for key, loads, help in _COMPONENTS:
+        registry.add_lazy(key, loads, help=help)
+
+
+@hookimpl
+def ot_resolve_component(key: str) -> Entry | None:
+    return resolve_nn(key)
+
+
+@hookimpl
+def ot_environment() -> Sequence[tuple[str, str]]:
+    return (("python", platform.python_version()), ("platform", platform.platform()))

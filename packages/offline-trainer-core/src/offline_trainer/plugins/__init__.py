@@ -1,0 +1,1 @@
+"""Finding, loading and isolating plugins. Imports no framework, no numpy and no yaml."""

@@ -1,0 +1,148 @@
+"""The progress display: a live line on a terminal, a line per epoch elsewhere.
+
+Per step it only counts; what is shown is computed by rich's own refresh, or once an epoch.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from offline_trainer.engine import Stage
+from offline_trainer.loggers.stdout import format_number
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn, Task
+
+Item = TypeVar("Item")
+
+
+class Progress:
+    """Counts steps, samples and time; this base class shows nothing.
+
+    Args:
+        total_steps: Steps of the whole run, when known.
+        total_epochs: Epochs of the whole run, when known.
+    """
+
+    def __init__(self, total_steps: int | None = None, total_epochs: int | None = None) -> None:
+        self.total_steps = total_steps
+        self.total_epochs = total_epochs
+        self.step = self.first_step = 0
+        self.epoch = 0
+        self.samples = 0.0
+        self.data_seconds = 0.0
+        self.latest: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def start(self, step: int, epoch: int) -> None:
+        """Begin at a step, which is not 0 for a resumed run."""
+        self.step = self.first_step = step
+        self.epoch = epoch
+        self._started = time.perf_counter()
+
+    def timed(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, with the time spent waiting for each counted as data time."""
+        iterator = iter(items)
+        while True:
+            before = time.perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self.data_seconds += time.perf_counter() - before
+            yield item
+
+    def advance(self, step: int, epoch: int, samples: float) -> None:
+        """One step is done."""
+        self.step = step
+        self.samples += samples
+        self.epoch = epoch
+
+    def show(self, values: Mapping[str, float], stage: Stage) -> None:
+        """Take in the latest metrics."""
+        prefix = "" if stage == "train" else f"{stage}_"
+        self.latest.update({f"{prefix}{name}": value for name, value in values.items()})
+
+    def end_epoch(self) -> None:
+        """An epoch is done, its validation included."""
+
+    def close(self) -> None:
+        """End the display."""
+
+    def rates(self) -> str:
+        """Samples and time per step, waiting for data, time left."""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        steps = self.step - self.first_step
+        if not steps:
+            return ""
+        text = f"{self.samples / seconds:,.0f} samples/s  {1e3 * seconds / steps:.2f} ms/step"
+        text += f"  data {100 * self.data_seconds / seconds:.0f}%"
+        if self.total_steps:
+            left = seconds / steps * max(self.total_steps - self.step, 0)
+            text += f"  ETA {int(left) // 60}:{int(left) % 60:02d}"
+        return text
+
+    def values(self) -> str:
+        """The latest numbers that a person looks at while waiting."""
+        names = [n for n in ("loss", "val_loss", "val_accuracy", "lr") if n in self.latest]
+        return "  ".join(f"{name} {format_number(self.latest[name])}" for name in names)
+
+
+class PlainProgress(Progress):
+    """One line for each epoch."""
+
+    def end_epoch(self) -> None:
+        of = f"/{self.total_epochs}" if self.total_epochs else ""
+        text = f"epoch {self.epoch}{of}  step {self.step}  {self.values()}  {self.rates()}"
+        click.echo(text.rstrip())
+
+
+class LiveProgress(Progress):
+    """A rich progress bar that refreshes itself."""
+
+    def start(self, step: int, epoch: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        super().start(step, epoch)
+        columns: list[ProgressColumn] = [
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _text_column(self),
+        ]
+        self._bar = Progress(*columns)
+        self._task = self._bar.add_task("training", total=self.total_steps, completed=step)
+        self._bar.start()
+
+    def advance(self, step: int, epoch: int, samples: float) -> None:
+        super().advance(step, epoch, samples)
+        self._bar._tasks[self._task].completed = step
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _text_column(progress: Progress) -> ProgressColumn:
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Numbers(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            of = f"/{progress.total_epochs}" if progress.total_epochs else ""
+            return Text(f"epoch {progress.epoch}{of}  {progress.values()}  {progress.rates()}")
+
+    return Numbers()
+
+
+def choose_progress(wanted: bool, total_steps: int | None, total_epochs: int | None) -> Progress:
+    """The display that fits where the output goes."""
+    if not wanted:
+        return Progress(total_steps, total_epochs)
+    if sys.stdout.isatty():
+        return LiveProgress(total_steps, total_epochs)
+    return PlainProgress(total_steps, total_epochs)

@@ -1,0 +1,66 @@
+"""The run's registry: installed plugins' keys, then those of the config's own ``imports:``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model_constructor.errors import ConfigError
+from model_constructor.registry import Buffer, Entry, Provider, Registry
+from model_constructor.source_map import SourceMap
+from offline_trainer.plugins.loader import Plugins, load_plugins
+
+
+def build_registry(plugins: Plugins | None = None) -> Registry:
+    """A registry with the lazy keys of every usable plugin; no component is imported.
+
+    Args:
+        plugins: Loaded plugins; by default those that are installed.
+
+    >>> "trainer.default" in build_registry()
+    True
+    """
+    loaded = plugins or load_plugins()
+    registry = Registry()
+    for buffer in loaded.buffers:
+        registry.commit(buffer)
+    registry.unavailable = [f"{status.provider} ({status.reason})" for status in loaded.problems()]
+    registry.add_resolver(lambda key: _resolve(loaded, key))
+    return registry
+
+
+def register_imports(registry: Registry, imports: Sequence[str], sources: SourceMap) -> None:
+    """Import the modules that the config names and let each register its keys.
+
+    The current folder is importable, as with ``python -m``. What may be imported at all is
+    checked in validation, before this.
+
+    Raises:
+        ConfigError: A module cannot be imported, has no ``register(registry)``, or fails in it.
+    """
+    here = str(Path.cwd())
+    if imports and here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    for index, name in enumerate(imports):
+        buffer = Buffer(Provider(name, plugin=name, origin="imports"))
+        try:
+            module = importlib.import_module(name)
+            register = getattr(module, "register", None)
+            if register is None:
+                raise AttributeError(f"{module.__file__} has no function register(registry)")
+            register(buffer)
+        except Exception as error:
+            raise ConfigError(
+                f"`{name}` of imports: failed: {type(error).__name__}: {error}",
+                code="OT0307",
+                config_path=("imports", index),
+                span=sources.span(("imports", index)),
+            ) from error
+        registry.commit(buffer)
+
+
+def _resolve(plugins: Plugins, key: str) -> Entry | None:
+    found: Entry | None = plugins.manager.hook.ot_resolve_component(key=key, config_path=())
+    return found

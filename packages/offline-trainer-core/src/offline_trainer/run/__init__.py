@@ -1,0 +1,1 @@
+"""The run directory: lock, manifest, configs, status, events; and the signals that end a run."""

@@ -1,0 +1,200 @@
+"""The run directory: locked while it is open, an earlier run in it moved aside, never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from offline_trainer.checkpoint.file_system import (
+    FileSystem,
+    make_directories,
+    replace_file,
+    reported,
+    unused_name,
+)
+from offline_trainer.checkpoint.json_text import to_json
+from offline_trainer.engine import Json
+from offline_trainer.errors import RunDirectoryError
+from offline_trainer.run import json_lines
+from offline_trainer.run.lock import RunLock
+from offline_trainer.run.manifest import RunManifest, parse_run_manifest
+from offline_trainer.run.status import Status
+
+MANIFEST_NAME = "run.json"
+_OWN_NAMES = (
+    "config.yaml",
+    "config.resolved.yaml",
+    "config",
+    "status.json",
+    "metrics.jsonl",
+    "events.jsonl",
+    "transforms.json",
+    "checkpoints",
+    "quarantine",
+    "exports",
+)
+
+
+class RunDirectory:
+    """An open run directory; made by `RunDirectory.open`, used as a context manager.
+
+    Attributes:
+        root: The directory itself, absolute.
+        earlier: Manifest of the run that is resumed here, or None.
+        moved_line: One line for the user about an earlier run that was moved aside, or None.
+    """
+
+    def __init__(
+        self, root: Path, lock: RunLock, earlier: RunManifest | None, moved_line: str | None
+    ) -> None:
+        self.root = root
+        self.earlier = earlier
+        self.moved_line = moved_line
+        self._lock = lock
+        self._file_system = FileSystem()
+
+    @classmethod
+    def open(cls, out_dir: Path, *, resume: bool) -> RunDirectory:
+        """Lock a run directory and make room in it; call `write_manifest` first thing after.
+
+        Args:
+            out_dir: ``run.out_dir``; need not exist.
+            resume: Whether an earlier run in it goes on; otherwise it is moved aside whole.
+
+        Raises:
+            RunDirectoryError: Another run holds it, or it cannot be used.
+        """
+        root = out_dir.resolve()
+        if not root.name or (root.exists() and not root.is_dir()):
+            raise RunDirectoryError(f"run.out_dir {out_dir} cannot be made a run directory")
+        lock = RunLock(root)
+        lock.acquire()
+        try:
+            with reported(f"use the run directory {out_dir}", RunDirectoryError):
+                manifest_file = root / MANIFEST_NAME
+                earlier = moved_line = None
+                if resume and manifest_file.exists():
+                    earlier = parse_run_manifest(manifest_file.read_bytes(), manifest_file)
+                elif manifest_file.exists():
+                    moved_line = _move_aside(root)
+                else:
+                    _refuse_foreign_files(root)
+                make_directories(FileSystem(), root)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(root, lock, earlier, moved_line)
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints go by default; made by the store."""
+        return self.root / "checkpoints"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where damaged checkpoints go; made by the store."""
+        return self.root / "quarantine"
+
+    @property
+    def exports(self) -> Path:
+        """Where exported models go; made when asked for."""
+        folder = self.root / "exports"
+        with reported(f"make {folder}"):
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def metrics_file(self) -> Path:
+        """The source of truth for curves, one JSON object per line."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def events_file(self) -> Path:
+        """What happened besides numbers, one JSON object per line."""
+        return self.root / "events.jsonl"
+
+    def write_manifest(self, manifest: RunManifest) -> None:
+        """Write run.json."""
+        self._write(MANIFEST_NAME, manifest.to_bytes())
+
+    def write_config(self, files: Mapping[str, str], resolved_yaml: str) -> None:
+        """Store the config as given and as resolved.
+
+        Args:
+            files: Path → text of every file, the one that was run first, then what it includes.
+                That one becomes ``config.yaml``, the others ``config/<number>-<name>``, each under
+                a comment with its path. Empty for a config that was given from Python.
+            resolved_yaml: What `dump_resolved` made.
+        """
+        for number, (path, text) in enumerate(files.items()):
+            if number == 0:
+                self._write("config.yaml", text.encode())
+            else:
+                name = f"config/{number:02d}-{Path(path).name}"
+                self._write(name, f"# {path}\n{text}".encode())
+        self._write("config.resolved.yaml", resolved_yaml.encode())
+
+    def write_transforms(self, fitted: Json) -> None:
+        """Write transforms.json: what the datamodule fitted on the training part."""
+        self._write("transforms.json", f"{to_json(fitted)}\n".encode())
+
+    def write_status(self, status: Status) -> None:
+        """Write status.json."""
+        self._write("status.json", status.to_bytes())
+
+    def append_event(self, kind: str, **fields: Json) -> None:
+        """Add a line with the time, what kind of event, and its fields to events.jsonl."""
+        time = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        json_lines.append(self.events_file, {"time": time, "kind": kind, **fields})
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.root / name
+        with reported(f"write {path}"):
+            make_directories(self._file_system, path.parent)
+            replace_file(self._file_system, path, data)
+
+
+def _move_aside(root: Path) -> str:
+    """Rename a whole earlier run to its name with its start time; return the line about it."""
+    if Path.cwd().is_relative_to(root):
+        raise RunDirectoryError(
+            f"the run directory {root} holds an earlier run and cannot be moved aside, "
+            "because it is the current folder or contains it",
+            help="choose another run.out_dir, or resume",
+        )
+    path = root / MANIFEST_NAME
+    try:
+        started = datetime.fromisoformat(parse_run_manifest(path.read_bytes(), path).started)
+    except (RunDirectoryError, ValueError, TypeError):  # an unreadable manifest still has an age
+        started = datetime.fromtimestamp(path.stat().st_mtime)
+    target = unused_name(root.with_name(f"{root.name}.{started:%Y%m%d-%H%M%S}"))
+    FileSystem().rename(root, target)
+    FileSystem().sync_directory(root.parent)
+    return f"earlier run in {root} moved to {target}"
+
+
+def _refuse_foreign_files(root: Path) -> None:
+    """A directory without run.json is nobody's run: nothing in it may be overwritten."""
+    present = [name for name in _OWN_NAMES if (root / name).exists()]
+    if present:
+        raise RunDirectoryError(
+            f"{root} holds {', '.join(present)}, but no {MANIFEST_NAME}: it is not a run",
+            help="choose another run.out_dir, or move these files away",
+        )

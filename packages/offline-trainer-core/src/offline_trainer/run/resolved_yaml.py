@@ -1,0 +1,106 @@
+"""config.resolved.yaml: the resolved config as YAML, each leaf with the place it came from.
+
+Every scalar is written so that PyYAML's safe loader (YAML 1.1) and our own scalar rules (YAML 1.2
+core and more) read the same value: strings are plain only where no reader could take them for
+anything else, floats always have a point and a signed exponent.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from model_constructor.errors import ConfigPath
+from model_constructor.source_map import Source, SourceMap
+
+_PLAIN_STRING = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
+_READ_AS_SOMETHING_ELSE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def dump_resolved(data: Mapping[str, Any], source_map: Mapping[ConfigPath, Source]) -> str:
+    """Write resolved data as block-style YAML with ``# file:line`` after each leaf.
+
+    Raises:
+        TypeError: Something in it is not plain data.
+
+    >>> print(dump_resolved({"lr": 1e-5, "country": "no", "dims": []}, {}), end="")
+    lr: 1.0e-05
+    country: "no"
+    dims: []
+    """
+    sources = SourceMap(source_map)
+    return "".join(f"{line}\n" for line in _block(data, (), sources)) or "{}\n"
+
+
+def _block(value: Any, path: ConfigPath, sources: SourceMap) -> Iterator[str]:
+    """The lines of a mapping or list that is not empty, without indentation."""
+    entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, item in entries:
+        inner = (*path, key)
+        in_list = not isinstance(value, Mapping)
+        head = "-" if in_list else f"{_string(str(key))}:"
+        if not (isinstance(item, (Mapping, list, tuple)) and item):
+            yield f"{head} {_leaf(item, inner, sources)}"
+            continue
+        lines = _block(item, inner, sources)
+        if in_list:  # the first line of what is inside stands behind the dash
+            yield f"- {next(lines)}"
+        else:
+            yield head
+        yield from (f"  {line}" for line in lines)
+
+
+def _leaf(value: Any, path: ConfigPath, sources: SourceMap) -> str:
+    span = sources.span(path)
+    text = _scalar(value, sources.text(path), path)
+    if span is None:
+        return text
+    file = "".join(char if char.isprintable() else "?" for char in span.file)
+    return f"{text}  # {file}:{span.line}"
+
+
+def _scalar(value: Any, typed: str | None, path: ConfigPath) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, (Mapping, list, tuple)):
+        return "{}" if isinstance(value, Mapping) else "[]"
+    if not isinstance(value, (int, float)):
+        raise TypeError(
+            f"{path}: a {type(value).__name__} cannot be written to a config: {value!r}"
+        )
+    # As typed where all readers agree: a parameter that takes a string gets `3.10`, not `3.1`.
+    if (
+        typed is not None
+        and _PLAIN_DECIMAL.fullmatch(typed)
+        and ("." in typed) == isinstance(value, float)
+        and type(value)(typed) == value
+    ):
+        return typed
+    return str(value) if isinstance(value, int) else _float(value)
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}[repr(value)]
+    digits, mark, exponent = repr(value).partition("e")
+    return f"{digits if '.' in digits else f'{digits}.0'}{mark}{exponent}"
+
+
+def _string(text: str) -> str:
+    if _PLAIN_STRING.fullmatch(text) and text.lower() not in _READ_AS_SOMETHING_ELSE:
+        return text
+    return f'"{"".join(_escaped(char) for char in text)}"'
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return _ESCAPES.get(char, char)
+    return _ESCAPES.get(char) or f"\\U{ord(char):08x}"

@@ -1,0 +1,70 @@
+"""Signals become a flag that the loop looks at, so that a run ends with a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+HANDLED = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+
+class SignalFlag:
+    """While entered, SIGINT, SIGTERM and SIGUSR1 set `name` and nothing else happens.
+
+    A second SIGINT raises KeyboardInterrupt at once. Outside the main thread Python allows no
+    handlers; the flag is then simply never set.
+
+    >>> with SignalFlag() as flag:
+    ...     signal.raise_signal(signal.SIGTERM)
+    ...     flag.name
+    'SIGTERM'
+    """
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self._interrupts = 0
+        self._process = os.getpid()
+        self._previous: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self.name is not None
+
+    def __enter__(self) -> SignalFlag:
+        if threading.current_thread() is threading.main_thread():
+            for name in HANDLED:
+                number = getattr(signal, name, None)  # Windows has no SIGUSR1
+                if number is not None:
+                    self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, previous in self._previous.items():
+            # None stands for a handler that was not installed from Python; it cannot be put back.
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)
+        self._previous.clear()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            self._handle_in_worker(number)
+            return
+        if number == signal.SIGINT:
+            self._interrupts += 1
+            if self._interrupts > 1:
+                raise KeyboardInterrupt
+        self.name = self.name or signal.Signals(number).name
+
+    @staticmethod
+    def _handle_in_worker(number: int) -> None:
+        """A forked worker inherits the handlers. The main process decides what Ctrl-C means; but
+        SIGTERM is how it ends a worker, and that must work."""
+        if number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

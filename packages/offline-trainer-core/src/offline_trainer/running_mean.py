@@ -1,0 +1,73 @@
+"""Weighted means of lazy scalars, read in one transfer when somebody wants to see them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from offline_trainer.engine import Json, Scalar
+
+
+class RunningMean:
+    """The mean of a loss and its logs since the last `pop`.
+
+    `add` only appends; nothing waits for a device until `read`.
+
+    Args:
+        read_scalars: `Engine.read`.
+    """
+
+    def __init__(self, read_scalars: Callable[[Sequence[Scalar]], list[float]]) -> None:
+        self._read_scalars = read_scalars
+        self._pending: list[tuple[Scalar, Mapping[str, Scalar], float, Scalar, int]] = []
+        self._rows: list[tuple[dict[str, float], float]] = []
+
+    def add(
+        self,
+        loss: Scalar,
+        logs: Mapping[str, Scalar],
+        weight: float,
+        finite: Scalar = True,
+        step: int = 0,
+    ) -> None:
+        """Take in one step or batch."""
+        self._pending.append((loss, logs, weight, finite, step))
+
+    def read(self) -> int | None:
+        """Turn what is pending into numbers; return the first step that was not finite."""
+        if not self._pending:
+            return None
+        scalars: list[Any] = []
+        for loss, logs, _, finite, _ in self._pending:
+            scalars += [loss, finite, *logs.values()]
+        values = iter(self._read_scalars(scalars))
+        bad_step = None
+        for _, logs, weight, _, step in self._pending:
+            row = {"loss": next(values)}
+            finite_value = next(values)
+            row.update({name: next(values) for name in logs})
+            self._rows.append((row, weight))
+            if bad_step is None and not (finite_value and math.isfinite(row["loss"])):
+                bad_step = step
+        self._pending.clear()
+        return bad_step
+
+    def pop(self) -> dict[str, float]:
+        """The weighted means of what was read, which are then forgotten."""
+        totals: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        for row, weight in self._rows:
+            for name, value in row.items():
+                totals[name] = totals.get(name, 0.0) + value * weight
+                weights[name] = weights.get(name, 0.0) + weight
+        self._rows.clear()
+        return {n: total / weights[n] if weights[n] else math.nan for n, total in totals.items()}
+
+    def state_dict(self) -> Json:
+        """What was read and not yet popped; call `read` first."""
+        return [[row, weight] for row, weight in self._rows]
+
+    def load_state_dict(self, state: Json) -> None:
+        """Go on from a saved state."""
+        self._rows = [(dict(row), weight) for row, weight in state]

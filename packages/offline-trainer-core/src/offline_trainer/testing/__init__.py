@@ -1,0 +1,1 @@
+"""What plugin authors test with; imported by nothing in the framework itself."""

@@ -1,0 +1,279 @@
+"""A complete engine on numpy: core's proof that it needs no framework.
+
+A config uses it with ``imports: [offline_trainer.testing.numpy_engine]`` and
+``engine: {_type_: engine.numpy}``. It is exact (float64) and small, not fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from model_constructor.errors import ParameterError
+from model_constructor.graph.ir import GraphIR, Ref
+from model_constructor.instantiate import instantiate_value
+from model_constructor.registry import Registrar, Registry
+from offline_trainer.engine import (
+    EvalOutput,
+    HostState,
+    HostTensor,
+    Interval,
+    RunSettings,
+    Scalar,
+    Stage,
+    StepOutput,
+    Task,
+    Window,
+)
+from offline_trainer.errors import StateMismatchError
+from offline_trainer.protocols import SchedulerBundle
+from offline_trainer.testing.autograd import Array, Variable
+from offline_trainer.testing.numpy_components import Layer, Momentum
+
+_HERE = "offline_trainer.testing.numpy_components"
+
+
+def register(registry: Registrar) -> None:
+    """Add the engine and its components."""
+    registry.add_lazy("engine.numpy", f"{__name__}:NumpyEngine", help="Engine for tests.")
+    for key, name in (
+        ("layer.linear", "Linear"),
+        ("layer.tanh", "Tanh"),
+        ("layer.dropout", "Dropout"),
+        ("loss.squared_error", "SquaredError"),
+        ("metric.mae", "MeanAbsoluteError"),
+        ("optim_factory.momentum", "MomentumFactory"),
+        ("sched_factory.decay", "DecayFactory"),
+    ):
+        registry.add_lazy(key, f"{_HERE}:{name}", help=f"{name} for the numpy engine.")
+
+
+class NumpyModel:
+    """Runs a graph IR of modules; there are no ops."""
+
+    def __init__(self, graph: GraphIR, layers: Mapping[str, Layer]) -> None:
+        self._graph = graph
+        self.layers = layers
+
+    def parameters(self) -> dict[str, Variable]:
+        return {
+            f"{name}.{parameter}": variable
+            for name, layer in self.layers.items()
+            for parameter, variable in layer.parameters().items()
+        }
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = {**dict(zip(self._graph.inputs, args, strict=False)), **kwargs}
+        for name, value in values.items():
+            if not isinstance(value, Variable):
+                values[name] = Variable(np.asarray(value, dtype=np.float64))
+        for node in self._graph.nodes:
+            arguments = [values[a.name] if isinstance(a, Ref) else a for a in node.args]
+            values[node.name] = self.layers[node.call.removeprefix("module:")](*arguments)
+        return values[self._graph.outputs[0][1].name]
+
+
+class NumpyEngine:
+    """See `offline_trainer.engine.Engine`."""
+
+    def prepare(self, run: RunSettings) -> str:
+        if run.device not in ("auto", "cpu"):
+            raise ParameterError(
+                f"engine.numpy runs on the cpu, not on {run.device!r}", parameter="device"
+            )
+        if run.precision != "fp32":
+            raise ParameterError(
+                f"engine.numpy has no precision {run.precision!r}", parameter="precision"
+            )
+        self._generator = np.random.Generator(np.random.Philox(run.seed))
+        return "cpu"
+
+    def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, Any]:
+        models = {}
+        for name, graph in graphs.items():
+            layers: dict[str, Layer] = {}
+            for module in graph.modules.values():
+                layer = instantiate_value(module.spec, registry=registry, path=module.config_path)
+                layer.generator = self._generator
+                layer.initialise(self._generator)
+                layers[module.name] = layer
+            models[name] = NumpyModel(graph, layers)
+        return models
+
+    def setup(self, task: Task, example_batch: Any) -> None:
+        self._task = task
+        self._steps = 0
+        self._optimizers: dict[str, Momentum] = {}
+        self._schedules: list[SchedulerBundle] = []
+        for plan in task.optimizers:
+            parameters = {
+                f"{name}.{parameter}": variable
+                for name in plan.models
+                for parameter, variable in task.models[name].parameters().items()
+            }
+            optimizer = plan.factory.build(parameters, registry=task.registry)
+            self._optimizers[plan.name] = optimizer
+            if plan.scheduler_factory is not None:
+                bundle = plan.scheduler_factory.build(optimizer, registry=task.registry)
+                self._schedules.append(bundle)
+
+    @np.errstate(over="ignore", invalid="ignore")  # reported as `finite`, not as a warning
+    def train_step(self, window: Window) -> StepOutput:
+        self._set_training(True)
+        total_weight = sum(micro_batch.weight for micro_batch in window)
+        mean, finite = 0.0, True
+        logs: dict[str, float] = {}
+        for update in self._task.objective.updates(self._steps, tuple(self._optimizers)):
+            self._clear_gradients()
+            update_loss = 0.0
+            for micro_batch in window:
+                share = micro_batch.weight / total_weight
+                result = update.loss(self._task.models, micro_batch.data, "train")
+                result.loss.backward(share)
+                update_loss += share * float(result.loss.value)
+                for name, value in result.logs.items():
+                    logs[name] = logs.get(name, 0.0) + share * float(value)
+            if not np.isfinite(update_loss):
+                finite = False
+            else:
+                for name in update.optimizers:
+                    self._clip(self._optimizers[name], logs)
+                    self._optimizers[name].step()
+            mean += update_loss
+        after_step = getattr(self._task.objective, "after_step", None)
+        if after_step is not None:
+            after_step(self._task.models, self._steps)
+        self._clear_gradients()
+        self._steps += 1
+        return StepOutput(mean, logs, stepped=finite, finite=finite)
+
+    def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
+        self._set_training(False)
+        output = self._task.objective.evaluate(self._task.models, batch, stage)
+        if output.loss is not None:
+            output.loss = float(output.loss.value)
+        return output
+
+    def predict_step(self, batch: Any) -> Array:
+        self._set_training(False)
+        predicted: Variable = self._task.objective.predict(self._task.models, batch)
+        return predicted.value
+
+    def step_schedules(self, interval: Interval, metrics: Mapping[str, float]) -> None:
+        for bundle in self._schedules:
+            if bundle.interval == interval:
+                if bundle.monitor is not None:
+                    metrics[bundle.monitor]
+                bundle.scheduler.step()
+
+    def learning_rates(self) -> dict[str, float]:
+        return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
+
+    def read(self, scalars: Sequence[Scalar]) -> list[float]:
+        return [float(scalar) for scalar in scalars]
+
+    @contextmanager
+    def isolate_rng(self) -> Iterator[None]:
+        state = self._generator.bit_generator.state
+        try:
+            yield
+        finally:
+            self._generator.bit_generator.state = state
+
+    def snapshot(self) -> HostState:
+        state: Any = self._generator.bit_generator.state
+        return HostState(
+            tensors={
+                "model": {name: _to_host(v.value) for name, v in self._parameters().items()},
+                "optimizer": {
+                    f"{name}.{parameter}": _to_host(velocity)
+                    for name, optimizer in self._optimizers.items()
+                    for parameter, velocity in optimizer.velocity.items()
+                },
+                "rng": {name: _to_host(value) for name, value in _philox_arrays(state).items()},
+            },
+            values={
+                "optimizer": {name: optimizer.lr for name, optimizer in self._optimizers.items()},
+                "rng": [state["buffer_pos"], state["has_uint32"], state["uinteger"]],
+                "steps": self._steps,
+            },
+        )
+
+    def restore(self, state: HostState) -> None:
+        parameters = self._parameters()
+        saved = state.tensors["model"]
+        if set(parameters) != set(saved):
+            differing = ", ".join(sorted(set(parameters) ^ set(saved)))
+            raise StateMismatchError(f"parameters differ from the checkpoint's: {differing}")
+        for name, variable in parameters.items():
+            if saved[name].shape != variable.value.shape:
+                raise StateMismatchError(
+                    f"{name} has shape {variable.value.shape}, the checkpoint {saved[name].shape}"
+                )
+            variable.value = _from_host(saved[name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.lr = state.values["optimizer"][name]
+            for parameter in optimizer.velocity:
+                tensor = state.tensors["optimizer"][f"{name}.{parameter}"]
+                optimizer.velocity[parameter] = _from_host(tensor)
+        self._restore_generator(state)
+        self._steps = state.values["steps"]
+
+    def _restore_generator(self, saved: HostState) -> None:
+        state: Any = self._generator.bit_generator.state
+        for name, array in _philox_arrays(state).items():
+            array[...] = np.frombuffer(saved.tensors["rng"][name].data, dtype=np.uint8).view(
+                array.dtype
+            )
+        state["buffer_pos"], state["has_uint32"], state["uinteger"] = saved.values["rng"]
+        self._generator.bit_generator.state = state
+
+    def _parameters(self) -> dict[str, Variable]:
+        return {
+            f"{name}.{parameter}": variable
+            for name, model in self._task.models.items()
+            for parameter, variable in model.parameters().items()
+        }
+
+    def _clear_gradients(self) -> None:
+        for variable in self._parameters().values():
+            variable.gradient = None
+
+    def _set_training(self, training: bool) -> None:
+        for model in self._task.models.values():
+            for layer in model.layers.values():
+                layer.training = training
+
+    def _clip(self, optimizer: Momentum, logs: dict[str, float]) -> None:
+        bound = self._task.clip_grad_norm
+        if bound is None:
+            return
+        gradients = [v.gradient for v in optimizer.parameters.values() if v.gradient is not None]
+        norm = float(np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients)))
+        logs["grad_norm"] = norm
+        if norm > bound:
+            for gradient in gradients:
+                gradient *= bound / norm
+
+
+def _philox_arrays(state: Any) -> dict[str, Any]:
+    return {
+        "counter": state["state"]["counter"],
+        "key": state["state"]["key"],
+        "buffer": state["buffer"],
+    }
+
+
+def _to_host(array: Any) -> HostTensor:
+    if array.dtype == np.float64:
+        return HostTensor("F64", array.shape, array.astype("<f8").tobytes())
+    raw = np.ascontiguousarray(array).view(np.uint8)
+    return HostTensor("U8", raw.shape, raw.tobytes())
+
+
+def _from_host(tensor: HostTensor) -> Array:
+    array: Array = np.frombuffer(tensor.data, dtype="<f8").reshape(tensor.shape).copy()
+    return array

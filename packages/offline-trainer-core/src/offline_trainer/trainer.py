@@ -1,0 +1,249 @@
+"""`trainer.default`: sets the engine up, goes back to a checkpoint if asked, and runs the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any
+
+from model_constructor.errors import ParameterError
+from model_constructor.registry import Registry
+from offline_trainer.callbacks.hooks import Hooks, LoopState
+from offline_trainer.checkpoint.reading import Checkpoint
+from offline_trainer.context import RunContext, RunInfo
+from offline_trainer.duration import Unit, parse_duration
+from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
+from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.loop import Loop, LoopOptions
+from offline_trainer.notices import notice
+from offline_trainer.progress import Progress, choose_progress
+from offline_trainer.protocols import (
+    DataModule,
+    Io,
+    Logger,
+    Loss,
+    Metric,
+    OptimizerFactory,
+    SchedulerFactory,
+)
+from offline_trainer.random_state import isolated_host_random_state
+
+
+class DefaultTrainer:
+    """The training loop as a component.
+
+    Args:
+        max_epochs: Length in epochs, or a length such as ``"3000st"``.
+        max_steps: Length in optimizer steps.
+        max_time: Length in seconds, or ``"2h"``; the first limit reached ends the run.
+        log_every_n_steps: How often training metrics are read and logged; also at each epoch's end.
+        val_every_n_epochs: How often to validate; null for never.
+        val_every_n_steps: Validate by steps instead.
+        accumulate_grad_batches: Batches of one optimizer step.
+        clip_grad_norm: Upper bound of the total gradient norm.
+        clip_grad_value: Bound of each gradient element.
+        test_after_fit: Evaluate on the test set at the end, if the datamodule has one.
+        progress: Show a progress display.
+
+    Raises:
+        ParameterError: No length is given, or a number is not positive.
+    """
+
+    def __init__(
+        self,
+        max_epochs: int | str | None = None,
+        max_steps: int | str | None = None,
+        max_time: float | str | None = None,
+        log_every_n_steps: int = 50,
+        val_every_n_epochs: int | None = 1,
+        val_every_n_steps: int | None = None,
+        accumulate_grad_batches: int = 1,
+        clip_grad_norm: float | None = None,
+        clip_grad_value: float | None = None,
+        test_after_fit: bool = True,
+        progress: bool = True,
+    ) -> None:
+        lengths: list[tuple[str, Any, Unit]] = [
+            ("max_epochs", max_epochs, "epochs"),
+            ("max_steps", max_steps, "steps"),
+            ("max_time", max_time, "seconds"),
+        ]
+        limits = [parse_duration(v, unit, name) for name, v, unit in lengths if v is not None]
+        if not limits:
+            raise ParameterError(
+                "the trainer needs a length", help="add max_epochs, max_steps or max_time"
+            )
+        for name, value in (
+            ("log_every_n_steps", log_every_n_steps),
+            ("val_every_n_epochs", val_every_n_epochs),
+            ("val_every_n_steps", val_every_n_steps),
+            ("accumulate_grad_batches", accumulate_grad_batches),
+            ("clip_grad_norm", clip_grad_norm),
+            ("clip_grad_value", clip_grad_value),
+        ):
+            if value is not None and value <= 0:
+                raise ParameterError(f"{name} must be positive, got {value}", parameter=name)
+        self._options = LoopOptions(
+            limits,
+            log_every_n_steps,
+            None if val_every_n_steps else val_every_n_epochs,
+            val_every_n_steps,
+            accumulate_grad_batches,
+        )
+        self._clip_grad_norm = clip_grad_norm
+        self._clip_grad_value = clip_grad_value
+        self._test_after_fit = test_after_fit
+        self._progress = progress
+
+    def fit(
+        self,
+        *,
+        model: Any,
+        datamodule: DataModule,
+        io: Io | None,
+        loss: Loss | None,
+        optimizer_factory: OptimizerFactory | Mapping[str, OptimizerFactory],
+        scheduler_factory: SchedulerFactory | Mapping[str, SchedulerFactory] | None,
+        metrics: Sequence[Metric],
+        callbacks: Sequence[Any],
+        loggers: Sequence[Logger],
+        registry: Registry,
+        run: RunInfo,
+        context: RunContext,
+    ) -> None:
+        """Train; what came of it is left in ``context``.
+
+        Args:
+            model: The model, or several by name.
+            datamodule: Set up for ``fit``.
+            io: What the objective is bound to, with ``loss``; None where it needs neither.
+            optimizer_factory: One for all models, or one for each by name.
+            scheduler_factory: Likewise; None for a constant learning rate.
+
+        Raises:
+            DivergedError: Loss or gradient is not finite.
+            ComponentFailedError: A callback failed.
+        """
+        models = model if isinstance(model, Mapping) else {"model": model}
+        if io is not None and loss is not None and hasattr(context.objective, "bind"):
+            context.objective.bind(io, loss)
+        plans = plan_optimizers(models, optimizer_factory, scheduler_factory)
+        task = Task(
+            models,
+            context.objective,
+            plans,
+            registry,
+            self._clip_grad_norm,
+            self._clip_grad_value,
+        )
+        example, epoch_length = example_batch(datamodule, context.engine)
+        context.engine.setup(task, example)
+        loop = Loop(
+            engine=context.engine,
+            objective=context.objective,
+            datamodule=datamodule,
+            metrics=metrics,
+            hooks=Hooks(callbacks, context.callback_names or _class_names(callbacks)),
+            loggers=Loggers([context.metrics_log, *loggers]),
+            metrics_log=context.metrics_log,
+            store=context.store,
+            signals=context.signals,
+            progress=self._choose_progress(epoch_length),
+            options=self._options,
+            state=LoopState(models=models, out_dir=run.out_dir),
+        )
+        if context.init_from is not None:
+            _load_weights(context.engine, context.init_from)
+        if context.resume is not None:
+            _restore(loop, context.resume, same_metrics_file=context.same_metrics_file)
+        loop.loggers.log_hparams(run.config)
+        self._run(loop, context)
+
+    def _run(self, loop: Loop, context: RunContext) -> None:
+        loop.progress.start(loop.state.global_step, loop.state.epoch)
+        try:
+            context.outcome = "done" if loop.run() else "interrupted"
+            if context.outcome == "done" and self._test_after_fit and loop.test():
+                context.test_metrics = {
+                    name.removeprefix("test_"): value
+                    for name, value in loop.state.metrics.items()
+                    if name.startswith("test_")
+                }
+        except BaseException:
+            loop.hooks.call("on_exception", loop.state)
+            raise
+        finally:
+            context.global_step, context.epoch = loop.state.global_step, loop.state.epoch
+            loop.progress.close()
+            loop.loggers.close()
+
+    def _choose_progress(self, epoch_length: int | None) -> Progress:
+        limits = {limit.unit: int(limit.amount) for limit in self._options.limits}
+        epochs, steps = limits.get("epochs"), limits.get("steps")
+        if epochs and epoch_length is not None:
+            per_epoch = -(-epoch_length // self._options.accumulate_grad_batches)
+            steps = min(steps or epochs * per_epoch, epochs * per_epoch)
+        return choose_progress(self._progress, steps, epochs)
+
+
+def plan_optimizers(
+    models: Mapping[str, Any],
+    optimizer_factory: OptimizerFactory | Mapping[str, OptimizerFactory],
+    scheduler_factory: SchedulerFactory | Mapping[str, SchedulerFactory] | None,
+) -> list[OptimizerPlan]:
+    """Which optimizer updates which models: one factory serves all, a mapping one model each."""
+    schedules = scheduler_factory
+    if not isinstance(optimizer_factory, Mapping):
+        single = None if isinstance(schedules, Mapping) else schedules
+        return [OptimizerPlan("optimizer", tuple(models), optimizer_factory, single)]
+    return [
+        OptimizerPlan(
+            name,
+            (name,),
+            factory,
+            schedules.get(name) if isinstance(schedules, Mapping) else schedules,
+        )
+        for name, factory in optimizer_factory.items()
+    ]
+
+
+def example_batch(datamodule: DataModule, engine: Engine) -> tuple[Any, int | None]:
+    """The first training batch, and how many an epoch has, if the dataloader can tell.
+
+    Draws it without moving any random stream or data position.
+
+    Raises:
+        OfflineTrainerError: There is none.
+    """
+    with isolated_host_random_state(), engine.isolate_rng():
+        stream_state = datamodule.state_dict() if hasattr(datamodule, "state_dict") else None
+        if hasattr(datamodule, "set_position"):
+            datamodule.set_position(0, 0)
+        batches = datamodule.train_dataloader()
+        length = len(batches) if isinstance(batches, Sized) else None
+        for batch in batches:
+            if stream_state is not None and hasattr(datamodule, "load_state_dict"):
+                datamodule.load_state_dict(stream_state)
+            return batch, length
+    raise OfflineTrainerError("the training data yields no batch")
+
+
+def _restore(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
+    loop.engine.restore(checkpoint.state)  # first, for it may find that nothing fits
+    if same_metrics_file:
+        loop.metrics_log.go_back_to(checkpoint.loop_state["metrics_bytes"])
+    loop.load_state_dict(checkpoint.loop_state)
+    notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
+
+
+def _load_weights(engine: Engine, checkpoint: Checkpoint) -> None:
+    fresh = engine.snapshot()
+    weights = {**fresh.tensors, "model": checkpoint.state.tensors["model"]}
+    engine.restore(
+        HostState(weights, {**fresh.values, "model": checkpoint.state.values.get("model")})
+    )
+    notice(f"weights taken from {checkpoint.path}; optimizer, schedule and data start anew")
+
+
+def _class_names(callbacks: Sequence[Any]) -> list[str]:
+    return [type(callback).__name__ for callback in callbacks]

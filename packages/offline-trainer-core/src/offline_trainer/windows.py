@@ -1,0 +1,58 @@
+"""From a stream of batches to windows: the micro-batches of one optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from offline_trainer.engine import Json, MicroBatch
+
+
+@dataclass(frozen=True, slots=True)
+class TrainWindow:
+    """The micro-batches of one step.
+
+    Attributes:
+        batches: At least one; fewer than asked for only at the end of an epoch.
+        is_last: Whether the epoch ends with this window.
+        data_state: Where the data stream stood right after these batches, if it can tell.
+    """
+
+    batches: list[MicroBatch]
+    is_last: bool
+    data_state: Json = None
+
+
+def windows(
+    batches: Iterator[Any],
+    size: int,
+    weight: Callable[[Any], float],
+    stream_state: Callable[[], Json] | None = None,
+) -> Iterator[TrainWindow]:
+    """Group batches into windows, looking one window ahead to know the last one.
+
+    Args:
+        batches: The rest of an epoch.
+        size: Micro-batches in a full window.
+        weight: Weight of a batch in means.
+        stream_state: The datamodule's ``state_dict``, for streams that know their position.
+
+    >>> [len(w.batches) for w in windows(iter("abcde"), 2, len)]
+    [2, 2, 1]
+    """
+    current = _take(batches, size, weight)
+    while current:
+        state = stream_state() if stream_state is not None else None
+        following = _take(batches, size, weight)
+        yield TrainWindow(current, not following, state)
+        current = following
+
+
+def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:
+    taken = []
+    for batch in batches:
+        taken.append(MicroBatch(batch, weight(batch)))
+        if len(taken) == size:
+            break
+    return taken

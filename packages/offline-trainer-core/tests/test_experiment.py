@@ -1,0 +1,249 @@
+"""Whole runs on the numpy engine: what a run trains, writes and returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_files import fingerprint, rows, steps
+
+from model_constructor.errors import ConfigError
+from offline_trainer.errors import ComponentFailedError, DivergedError, StateMismatchError
+from offline_trainer.experiment import run_experiment
+
+MakeConfig = Callable[..., dict[str, Any]]
+
+
+def test_training_lowers_the_validation_loss(small_config: MakeConfig) -> None:
+    config = small_config(trainer={"max_epochs": 15})
+    result = run_experiment(config)
+    losses = [row["loss"] for row in rows(result.out_dir, "val")]
+    assert len(losses) == 15
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_run_directory_says_what_was_run(small_config: MakeConfig) -> None:
+    result = run_experiment(small_config())
+    names = {path.name for path in result.out_dir.iterdir()}
+    assert {
+        "run.json",
+        "config.resolved.yaml",
+        "status.json",
+        "metrics.jsonl",
+        "events.jsonl",
+        "checkpoints",
+    } <= names
+    manifest = json.loads((result.out_dir / "run.json").read_text())
+    assert manifest["seed"] == 3
+    assert manifest["plugins"]["offline-trainer-core"]
+    assert manifest["hardware"]["device"] == "cpu"
+    status = json.loads((result.out_dir / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("done", 0)
+    assert (status["step"], status["epoch"]) == (result.global_step, 4)
+
+
+def test_metrics_have_step_epoch_stage_loss_and_metrics(small_config: MakeConfig) -> None:
+    result = run_experiment(small_config())
+    train = rows(result.out_dir, "train")[0]
+    assert list(train)[:4] == ["step", "epoch", "stage", "loss"]
+    assert train["lr"] == 0.05
+    (test,) = rows(result.out_dir, "test")
+    assert set(test) == {"step", "epoch", "stage", "loss", "rmse", "mae"}
+    assert result.test_metrics["mae"] == test["mae"]
+
+
+def test_overrides_change_the_run(small_config: MakeConfig) -> None:
+    result = run_experiment(small_config(), ["trainer.max_epochs=1", "run.out_dir=other"])
+    assert result.out_dir == Path("other").resolve()
+    assert result.epoch == 1
+
+
+def test_a_checkpoint_for_each_epoch_asked_for(small_config: MakeConfig) -> None:
+    result = run_experiment(small_config())
+    assert steps(result.out_dir) == [4, 8, 12, 16]
+
+
+def test_the_same_seed_gives_the_same_bytes(small_config: MakeConfig) -> None:
+    first = run_experiment(small_config(run={"out_dir": "first"}))
+    second = run_experiment(small_config(run={"out_dir": "second"}))
+    other = run_experiment(small_config(run={"out_dir": "other", "seed": 4}))
+    assert fingerprint(first.out_dir) == fingerprint(second.out_dir)
+    assert fingerprint(first.out_dir) != fingerprint(other.out_dir)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("stop", range(1, 16, 3))
+def test_resume_at_any_step_gives_the_bytes_of_the_uninterrupted_run(
+    small_config: MakeConfig, stop: int, accumulate: int
+) -> None:
+    def config(out_dir: str, **trainer: Any) -> dict[str, Any]:
+        return small_config(
+            run={"out_dir": out_dir},
+            trainer={"accumulate_grad_batches": accumulate, "clip_grad_norm": 0.5, **trainer},
+        )
+
+    golden = run_experiment(config("golden"))
+    stop = min(stop, golden.global_step - 1)
+    run_experiment(config("parts", max_steps=stop, test_after_fit=False))
+    result = run_experiment(config("parts"), resume="auto")
+    assert result.global_step == golden.global_step
+    assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+def test_resume_into_another_folder_starts_a_run_with_lineage(small_config: MakeConfig) -> None:
+    first = run_experiment(small_config(trainer={"max_epochs": 2}))
+    fork = run_experiment(small_config(run={"out_dir": "fork"}), resume=str(first.out_dir))
+    golden = run_experiment(small_config(run={"out_dir": "golden"}))
+    ours, theirs = fingerprint(fork.out_dir), fingerprint(golden.out_dir)
+    assert ours["model.safetensors"] == theirs["model.safetensors"]
+    assert steps(fork.out_dir) == [12, 16]
+    assert steps(first.out_dir) == [4, 8]
+
+
+def test_resume_auto_starts_anew_where_there_is_nothing(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_experiment(small_config(), resume="auto")
+    assert result.epoch == 4
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_init_from_takes_the_weights_and_nothing_else(small_config: MakeConfig) -> None:
+    first = run_experiment(small_config())
+    config = small_config(
+        run={"out_dir": "tuned", "init_from": str(first.out_dir)},
+        optimizer={"lr": 1e-12},
+        trainer={"max_steps": 1},
+    )
+    tuned = run_experiment(config)
+    before, after = rows(first.out_dir, "test")[0], rows(tuned.out_dir, "test")[0]
+    assert tuned.global_step == 1
+    assert after["loss"] == pytest.approx(before["loss"], rel=1e-9)
+
+
+def test_an_earlier_run_is_moved_aside(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_experiment(small_config())
+    result = run_experiment(small_config())
+    moved = [path for path in result.out_dir.parent.iterdir() if path.name.startswith("run.2")]
+    assert len(moved) == 1
+    assert steps(moved[0]) == [4, 8, 12, 16]
+    assert "moved to" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_fit_the_checkpoint_is_refused(small_config: MakeConfig) -> None:
+    first = run_experiment(small_config(trainer={"max_epochs": 1}))
+    before = fingerprint(first.out_dir)
+    overrides = [
+        "model.sequential.layers[0].out_features=6",
+        "model.sequential.layers[3].in_features=6",
+    ]
+    with pytest.raises(StateMismatchError, match="shape"):
+        run_experiment(small_config(), overrides, resume="auto")
+    assert fingerprint(first.out_dir) == before
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_step(
+    small_config: MakeConfig,
+) -> None:
+    with pytest.raises(DivergedError, match=r"step \d+ is not finite"):
+        run_experiment(small_config(optimizer={"lr": 1e200}))
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("diverged", 3)
+
+
+def test_validating_more_often_changes_no_weight(small_config: MakeConfig) -> None:
+    seldom = run_experiment(small_config(run={"out_dir": "seldom"}))
+    often = run_experiment(small_config(run={"out_dir": "often"}, trainer={"val_every_n_steps": 1}))
+    ours, theirs = fingerprint(seldom.out_dir), fingerprint(often.out_dir)
+    assert ours["model.safetensors"] == theirs["model.safetensors"]
+    assert ours["rng.safetensors"] == theirs["rng.safetensors"]
+
+
+def test_two_models_each_with_an_optimizer(small_config: MakeConfig) -> None:
+    layers = small_config()["model"]["sequential"]["layers"]
+    config = small_config(
+        imports=["offline_trainer.testing.numpy_engine", "offline_trainer.testing.two_models"],
+        models={
+            "encoder": {"sequential": {"inputs": ["x"], "layers": layers[:3]}},
+            "head": {"sequential": {"inputs": ["h"], "layers": layers[3:]}},
+        },
+        objective={"_type_": "objective.encoder_and_head", "head_every_n_steps": 2},
+        trainer={"max_epochs": 10},
+    )
+    del config["model"], config["scheduler"]
+    config["optimizer"] = {
+        "encoder": {"_type_": "optim_factory.momentum", "lr": 0.05},
+        "head": {"_type_": "optim_factory.momentum", "lr": 0.02},
+    }
+    golden = run_experiment({**config, "run": {**config["run"], "out_dir": "golden"}})
+    losses = [row["loss"] for row in rows(golden.out_dir, "val")]
+    assert losses[-1] < losses[0]
+    assert rows(golden.out_dir, "train")[0]["lr/head"] == 0.02
+    run_experiment(config, ["trainer.max_steps=7", "trainer.test_after_fit=false"])
+    result = run_experiment(config, resume="auto")
+    assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+class FailingCallback:
+    critical = True
+
+    def on_epoch_end(self, state: Any, control: Any) -> None:
+        raise RuntimeError("no more")
+
+
+class FailingLogger:
+    def log_hparams(self, params: Any) -> None: ...
+
+    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
+        raise OSError("disk full")
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def failing_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Sections that bring the two classes above in through ``imports:``."""
+    (tmp_path / "failing_components.py").write_text(
+        "from test_experiment import FailingCallback, FailingLogger\n"
+        "def register(registry):\n"
+        "    registry.add('cb.failing', FailingCallback)\n"
+        "    registry.add('log.failing', FailingLogger)\n"
+    )
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return {
+        "settings": {"allowed_import_prefixes": ["offline_trainer.", "failing_components."]},
+        "imports": ["offline_trainer.testing.numpy_engine", "failing_components"],
+    }
+
+
+def test_a_failing_callback_ends_the_run_with_its_name_and_hook(
+    small_config: MakeConfig, failing_components: dict[str, Any]
+) -> None:
+    config = small_config(**failing_components, callbacks=[{"_type_": "cb.failing"}])
+    with pytest.raises(ComponentFailedError, match=r"cb\.failing failed in on_epoch_end.*no more"):
+        run_experiment(config)
+
+
+def test_a_failing_logger_changes_nothing(
+    small_config: MakeConfig,
+    failing_components: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    golden = run_experiment(small_config(run={"out_dir": "golden"}))
+    config = small_config(**failing_components, loggers=[{"_type_": "log.failing"}])
+    result = run_experiment(config)
+    assert capsys.readouterr().err.count("FailingLogger failed") == 1
+    assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+def test_nothing_is_written_for_a_config_that_is_wrong(small_config: MakeConfig) -> None:
+    config = small_config(data={"_type_": "data.table", "path": "nowhere.csv", "target": "y"})
+    config["data"]["batch_size"] = 8
+    with pytest.raises(ConfigError, match=r"nowhere\.csv"):
+        run_experiment(config)
+    assert not Path("run").exists()

@@ -1,0 +1,134 @@
+"""The small parts of the loop: windows, running means, durations, hooks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from model_constructor.errors import ParameterError
+from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
+from offline_trainer.duration import Duration, parse_duration
+from offline_trainer.errors import ComponentFailedError
+from offline_trainer.running_mean import RunningMean
+from offline_trainer.windows import windows
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [(5, 2, [2, 2, 1]), (4, 2, [2, 2]), (1, 3, [1]), (0, 2, [])],
+)
+def test_windows_cut_an_epoch_and_know_the_last(count: int, size: int, expected: list[int]) -> None:
+    cut = list(windows(iter(range(count)), size, float))
+    assert [len(window.batches) for window in cut] == expected
+    assert [window.is_last for window in cut] == [False] * (len(expected) - 1) + [True] * bool(
+        expected
+    )
+
+
+def test_windows_note_where_the_stream_stood_before_looking_ahead() -> None:
+    drawn: list[int] = []
+
+    def stream() -> Any:
+        for number in range(4):
+            drawn.append(number)
+            yield number
+
+    cut = list(windows(stream(), 2, lambda batch: 1.0, lambda: len(drawn)))
+    assert [window.data_state for window in cut] == [2, 4]
+
+
+def read(scalars: Any) -> list[float]:
+    return [float(scalar) for scalar in scalars]
+
+
+def test_means_are_weighted() -> None:
+    mean = RunningMean(read)
+    mean.add(1.0, {"extra": 2.0}, 1.0)
+    mean.add(4.0, {}, 3.0)
+    assert mean.read() is None
+    assert mean.pop() == {"loss": 3.25, "extra": 2.0}
+    assert mean.pop() == {}
+
+
+@pytest.mark.parametrize(("loss", "finite"), [(math.nan, True), (math.inf, True), (1.0, False)])
+def test_the_first_step_that_is_not_finite_is_found(loss: float, finite: bool) -> None:
+    mean = RunningMean(read)
+    mean.add(1.0, {}, 1.0, True, 7)
+    mean.add(loss, {}, 1.0, finite, 8)
+    mean.add(loss, {}, 1.0, finite, 9)
+    assert mean.read() == 8
+
+
+def test_a_mean_goes_on_from_its_state() -> None:
+    first, second = RunningMean(read), RunningMean(read)
+    first.add(1.0, {}, 1.0)
+    first.read()
+    second.load_state_dict(first.state_dict())
+    second.add(2.0, {}, 1.0)
+    second.read()
+    assert second.pop() == {"loss": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (10, Duration(10, "epochs")),
+        ("10ep", Duration(10, "epochs")),
+        ("3000st", Duration(3000, "steps")),
+        ("1.5h", Duration(5400, "seconds")),
+        ("30min", Duration(1800, "seconds")),
+    ],
+)
+def test_durations(value: object, expected: Duration) -> None:
+    assert parse_duration(value, "epochs", "max_epochs") == expected
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2 weeks", "ten", "1.5ep", True, "", math.nan])
+def test_what_is_no_duration_is_refused(value: object) -> None:
+    with pytest.raises(ParameterError, match="max_epochs must be a positive number or a length"):
+        parse_duration(value, "epochs", "max_epochs")
+
+
+class Recorder:
+    def __init__(self, calls: list[str], name: str) -> None:
+        self._calls = calls
+        self._name = name
+
+    def on_epoch_end(self, state: LoopState, control: Control) -> None:
+        self._calls.append(self._name)
+
+
+class Failing(Recorder):
+    critical = False
+
+    def on_epoch_end(self, state: LoopState, control: Control) -> None:
+        super().on_epoch_end(state, control)
+        raise RuntimeError("no more")
+
+
+def test_callbacks_are_called_in_the_order_of_the_config() -> None:
+    calls: list[str] = []
+    hooks = Hooks([Recorder(calls, "a"), Recorder(calls, "b")], ["cb.a", "cb.b"])
+    hooks.call("on_epoch_end", LoopState())
+    hooks.call("on_epoch_start", LoopState())
+    assert calls == ["a", "b"]
+
+
+def test_a_callback_that_is_not_critical_is_disabled_with_one_notice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[str] = []
+    hooks = Hooks([Failing(calls, "a"), Recorder(calls, "b")], ["cb.a", "cb.b"])
+    hooks.call("on_epoch_end", LoopState())
+    hooks.call("on_epoch_end", LoopState())
+    assert calls == ["a", "b", "b"]
+    assert capsys.readouterr().err.count("cb.a failed in on_epoch_end") == 1
+
+
+def test_any_other_callback_that_fails_ends_the_run_with_its_name() -> None:
+    hooks = Hooks([Failing([], "a")], ["cb.a"])
+    hooks._callbacks[0][1].critical = True
+    with pytest.raises(ComponentFailedError, match=r"cb\.a failed in on_epoch_end: RuntimeError"):
+        hooks.call("on_epoch_end", LoopState())
