@@ -105,8 +105,6 @@ def test_a_weight_field_is_summed() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "parameter"),
     [
-        ({}, ("model_kwargs",)),
-        ({"targets": {"y": "y"}}, ("model_kwargs",)),
         ({"model_kwargs": ["x"]}, ("model_kwargs",)),
         ({"model_args": "x"}, ("model_args",)),
         ({"model_args": ["x"], "targets": "y"}, ("targets",)),

@@ -8,6 +8,7 @@ relative input paths absolute. It builds nothing, and reports everything it find
 from __future__ import annotations
 
 import importlib
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ class Binder:
             return value
         if isinstance(typed, Path) and not is_output and not typed.is_absolute():
             folder = Path(source.folder) if source is not None and source.folder else Path.cwd()
-            return folder.absolute() / typed
+            return Path(os.path.normpath(folder.absolute() / typed))
         return typed
 
     def _target_entry(self, target: Any, path: ConfigPath) -> Entry:

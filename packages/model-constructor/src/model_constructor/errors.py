@@ -214,6 +214,15 @@ class ParameterError(ValueError):
         self.suggestions = tuple(suggestions)
         self.help = help
 
+    def within(self, *path: str | int) -> ParameterError:
+        """The same error, its parameter named from further out: ``within("loss")``."""
+        return ParameterError(
+            self.message,
+            parameter=(*path, *self.parameter),
+            suggestions=self.suggestions,
+            help=self.help,
+        )
+
 
 def _either(names: Sequence[str]) -> str:
     quoted = [f"`{name}`" for name in names]

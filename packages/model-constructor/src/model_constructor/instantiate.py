@@ -69,6 +69,25 @@ def _build_component(spec: Mapping[str, Any], path: ConfigPath, binder: Binder) 
         return entry.target(*built_args, **built_kwargs)
 
 
+def located_parameter_error(
+    error: ParameterError, path: ConfigPath, sources: SourceMap
+) -> ConfigError:
+    """A component's complaint about a parameter, at the parameter's place in the config.
+
+    Args:
+        path: Where the component stands.
+    """
+    where = (*path, *error.parameter)
+    return ConfigError(
+        error.message,
+        code="OT0320",
+        config_path=where,
+        span=sources.span(where),
+        suggestions=error.suggestions,
+        help=error.help,
+    )
+
+
 class component_errors:  # noqa: N801 - reads as a context at its uses
     """Turn what a component raises into a `ConfigError` at its place in the config.
 
@@ -90,18 +109,10 @@ class component_errors:  # noqa: N801 - reads as a context at its uses
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, ConfigError) or not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, ConfigError):
             return
         if isinstance(error, ParameterError):
-            where = (*self.path, *error.parameter)
-            raise ConfigError(
-                error.message,
-                code="OT0320",
-                config_path=where,
-                span=self.sources.span(where),
-                suggestions=error.suggestions,
-                help=error.help,
-            ) from error
+            raise located_parameter_error(error, self.path, self.sources) from error
         by = f" ({self.provider})" if self.provider else ""
         raise ConfigError(
             f"{self.key}{by} {self.doing}: {type(error).__name__}: {error}",

@@ -73,12 +73,10 @@ def resolve_nn(key: str) -> Entry | None:
     """
     if not key.startswith(NN_PREFIX) or find_spec("torch") is None:
         return None
-    from torch import nn
+    from model_constructor.torch.newer import is_module_class
 
     name = key.removeprefix(NN_PREFIX)
-    target = getattr(nn, name, None)
-    is_module = isinstance(target, type) and issubclass(target, nn.Module)
-    return _nn_entry(name) if is_module else None
+    return _nn_entry(name) if is_module_class(name) else None
 
 
 def default_registry() -> Registry:

@@ -16,7 +16,8 @@ from model_constructor.source_map import SourceMap
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.conformance import check_methods
 from offline_trainer.engine import Engine, RunSettings
-from offline_trainer.protocols import DataModule, Objective
+from offline_trainer.example_batch import example_batch
+from offline_trainer.protocols import DataModule, Io, Objective
 
 DEFAULT_OBJECTIVE = {TYPE_KEY: "objective.supervised"}
 PRIORITY_TAG = "priority:"
@@ -92,6 +93,17 @@ class Builder:
         with self.errors_of(("data",), self.data["data"]):
             datamodule.setup("fit")
         return datamodule
+
+    def example_batch(
+        self, datamodule: DataModule, io: Io | None, engine: Engine
+    ) -> tuple[Any, int | None]:
+        """The first training batch, whose fields io finds, and the batches of an epoch."""
+        with self.errors_of(("data",), self.data["data"]):
+            batch, epoch_length = example_batch(datamodule, engine)
+        if io is not None:
+            with self.errors_of(("io",), self.data["io"]):
+                io.split(batch, "train")
+        return batch, epoch_length
 
     def errors_of(self, path: ConfigPath, spec: Mapping[str, Any]) -> component_errors:
         """A context in which errors of a component become errors at its place in the config."""

@@ -38,6 +38,8 @@ class RunContext:
 
     Attributes:
         engine: Prepared, with its models built, not yet set up.
+        example_batch: The first training batch, for layers whose sizes come from the data.
+        epoch_length: Batches of an epoch, when the dataloader can tell.
         objective: What one step computes.
         store: Where checkpoints are committed.
         metrics_log: The run's own ``metrics.jsonl``.
@@ -51,6 +53,8 @@ class RunContext:
     """
 
     engine: Engine
+    example_batch: Any
+    epoch_length: int | None
     objective: Objective
     store: CheckpointStore
     metrics_log: JsonlLogger

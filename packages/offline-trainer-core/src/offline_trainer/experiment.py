@@ -18,9 +18,10 @@ from typing import Any
 from importlib_metadata import version
 
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
-from model_constructor.errors import ConfigError
+from model_constructor.errors import ConfigError, ParameterError
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
+from model_constructor.instantiate import located_parameter_error
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.checkpoint.reading import Checkpoint
@@ -134,6 +135,7 @@ def run_experiment(
     save_dir, keep_last = checkpoint_settings(callbacks, sources)
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
+    batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     directory, resumed = open_run_directory(run, resume or run.resume_from, save_dir)
     with directory, SignalFlag() as signals:
@@ -147,6 +149,8 @@ def run_experiment(
             continue_from(resumed, store, manifest)
         context = RunContext(
             engine=engine,
+            example_batch=batch,
+            epoch_length=epoch_length,
             objective=objective,
             store=store,
             metrics_log=JsonlLogger(directory.metrics_file),
@@ -172,7 +176,10 @@ def run_experiment(
             "context": context,
         }
         with outcome_written(directory, context, prepared.plugins, info):
-            trainer.fit(**accepted(trainer.fit, arguments, optional="context"))
+            try:
+                trainer.fit(**accepted(trainer.fit, arguments, optional="context"))
+            except ParameterError as error:
+                raise located_parameter_error(error, (), sources) from error
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(
         context.outcome,

@@ -30,7 +30,7 @@ class MappingIo:
             batch weighs as much as it has samples.
 
     Raises:
-        ParameterError: A path is empty or malformed, or the model would get no input.
+        ParameterError: A path is empty or malformed.
 
     >>> io = MappingIo(model_kwargs={"x": ["x"]}, targets={"y": ["labels", "class"]})
     >>> io.split({"x": "pixels", "labels": {"class": 7}}, "train")
@@ -66,10 +66,6 @@ class MappingIo:
             (name, self._lookup(path, ("targets", name))) for name, path in (targets or {}).items()
         ]
         self._weight = None if weight is None else self._lookup(weight, ("weight",))
-        if not self._args and not self._kwargs:
-            raise ParameterError(
-                "the model gets no input: give model_kwargs or model_args", parameter="model_kwargs"
-            )
 
     def model_inputs(self) -> tuple[int, tuple[str, ...]]:
         """How many inputs are positional, and the names of the others."""
@@ -102,7 +98,13 @@ class MappingIo:
             ParameterError: The batch lacks the field, or has no array at all.
         """
         if self._weight is None:
-            return float(_sample_count(batch))
+            count = _sample_count(batch)
+            if count is None:
+                raise ParameterError(
+                    "the batch has no array to count its samples by",
+                    help="name a field of it as `weight`",
+                )
+            return float(count)
         try:
             return float(self._weight(batch).sum())
         except _MISSING as error:
@@ -162,21 +164,17 @@ def _contents(container: Any) -> str:
     return f"it is a {type(container).__name__}"
 
 
-def _sample_count(batch: Any) -> int:
-    for leaf in _leaves(batch):
-        shape: Sequence[int] = getattr(leaf, "shape", ())
-        if len(shape):
-            return int(shape[0])
-    raise ParameterError(
-        "the batch has no array to count its samples by", help="name a field of it as `weight`"
-    )
-
-
-def _leaves(batch: Any) -> Iterator[Any]:
+def _sample_count(batch: Any) -> int | None:
+    """The leading size of the first array that has one, going through nested containers."""
+    shape: Sequence[int] = getattr(batch, "shape", ())
+    if shape:
+        return shape[0]
     if isinstance(batch, Mapping):
         batch = batch.values()
     elif not isinstance(batch, (list, tuple)):
-        yield batch
-        return
+        return None
     for item in batch:
-        yield from _leaves(item)
+        count = _sample_count(item)
+        if count is not None:
+            return count
+    return None

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.duration import Duration
@@ -111,8 +112,19 @@ class Loop:
             self.hooks.call("on_epoch_end", self.state)
             self.progress.end_epoch()
         if validated:
-            self.engine.step_schedules("metric", self.state.metrics)
+            self._step_metric_schedules()
         self._save_if_asked()
+
+    def _step_metric_schedules(self) -> None:
+        metrics = self.state.metrics
+        try:
+            self.engine.step_schedules("metric", metrics)
+        except KeyError as error:
+            raise ParameterError(
+                f"there is no metric {error} to monitor; there are {', '.join(metrics)}",
+                parameter=("scheduler", "monitor"),
+                suggestions=close_matches(error.args[0], metrics),
+            ) from error
 
     def _windows(self) -> Iterator[TrainWindow]:
         batches = iter(self._rest_of_epoch())

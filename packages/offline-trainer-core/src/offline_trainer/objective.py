@@ -34,15 +34,13 @@ class SupervisedObjective:
 
     def evaluate(self, models: Models, batch: Any, stage: Stage) -> EvalOutput:
         """Outputs and targets of a batch, and the loss."""
-        (args, kwargs), targets, _ = self._io.split(batch, stage)
-        outputs = self._choose(models)(*args, **kwargs)
-        result = self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
+        outputs, targets = self._forward(models, batch, stage)
+        result = self._apply_loss(outputs, targets, batch, stage)
         return EvalOutput(result.loss, result.logs, outputs, targets)
 
     def predict(self, models: Models, batch: Any) -> Any:
         """Outputs for a batch, which need not have targets."""
-        (args, kwargs), _, _ = self._io.split(batch, "predict")
-        return self._choose(models)(*args, **kwargs)
+        return self._forward(models, batch, "predict")[0]
 
     def weight(self, batch: Any) -> float:
         """What the io component says; otherwise the number of samples."""
@@ -51,9 +49,21 @@ class SupervisedObjective:
         return float(batch_size(batch))
 
     def _train_loss(self, models: Models, batch: Any, stage: Stage) -> LossOutput:
-        (args, kwargs), targets, _ = self._io.split(batch, stage)
-        outputs = self._choose(models)(*args, **kwargs)
-        return self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
+        outputs, targets = self._forward(models, batch, stage)
+        return self._apply_loss(outputs, targets, batch, stage)
+
+    def _forward(self, models: Models, batch: Any, stage: Stage) -> tuple[Any, Any]:
+        try:
+            (args, kwargs), targets, _ = self._io.split(batch, stage)
+        except ParameterError as error:
+            raise error.within("io") from error
+        return self._choose(models)(*args, **kwargs), targets
+
+    def _apply_loss(self, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
+        try:
+            return self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
+        except ParameterError as error:
+            raise error.within("loss") from error
 
     def _choose(self, models: Models) -> Any:
         if self._model is not None:
@@ -61,7 +71,7 @@ class SupervisedObjective:
         if len(models) > 1:
             raise ParameterError(
                 f"there are several models ({', '.join(models)}); say which one is trained",
-                parameter="model",
+                parameter=("objective", "model"),
             )
         return next(iter(models.values()))
 

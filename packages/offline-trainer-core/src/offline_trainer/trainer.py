@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_constructor.errors import ParameterError
@@ -12,7 +12,6 @@ from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Unit, parse_duration
 from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
-from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loop import Loop, LoopOptions
 from offline_trainer.notices import notice
@@ -26,7 +25,6 @@ from offline_trainer.protocols import (
     OptimizerFactory,
     SchedulerFactory,
 )
-from offline_trainer.random_state import isolated_host_random_state
 
 
 class DefaultTrainer:
@@ -136,8 +134,7 @@ class DefaultTrainer:
             self._clip_grad_norm,
             self._clip_grad_value,
         )
-        example, epoch_length = example_batch(datamodule, context.engine)
-        context.engine.setup(task, example)
+        context.engine.setup(task, context.example_batch)
         loop = Loop(
             engine=context.engine,
             objective=context.objective,
@@ -148,7 +145,7 @@ class DefaultTrainer:
             metrics_log=context.metrics_log,
             store=context.store,
             signals=context.signals,
-            progress=self._choose_progress(epoch_length),
+            progress=self._choose_progress(context.epoch_length),
             options=self._options,
             state=LoopState(models=models, out_dir=run.out_dir),
         )
@@ -207,27 +204,6 @@ def plan_optimizers(
     ]
 
 
-def example_batch(datamodule: DataModule, engine: Engine) -> tuple[Any, int | None]:
-    """The first training batch, and how many an epoch has, if the dataloader can tell.
-
-    Draws it without moving any random stream or data position.
-
-    Raises:
-        OfflineTrainerError: There is none.
-    """
-    with isolated_host_random_state(), engine.isolate_rng():
-        stream_state = datamodule.state_dict() if hasattr(datamodule, "state_dict") else None
-        if hasattr(datamodule, "set_position"):
-            datamodule.set_position(0, 0)
-        batches = datamodule.train_dataloader()
-        length = len(batches) if isinstance(batches, Sized) else None
-        for batch in batches:
-            if stream_state is not None and hasattr(datamodule, "load_state_dict"):
-                datamodule.load_state_dict(stream_state)
-            return batch, length
-    raise OfflineTrainerError("the training data yields no batch")
-
-
 def _restore(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
     loop.engine.restore(checkpoint.state)  # first, for it may find that nothing fits
     if same_metrics_file:
@@ -238,10 +214,10 @@ def _restore(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> 
 
 def _load_weights(engine: Engine, checkpoint: Checkpoint) -> None:
     fresh = engine.snapshot()
-    weights = {**fresh.tensors, "model": checkpoint.state.tensors["model"]}
-    engine.restore(
-        HostState(weights, {**fresh.values, "model": checkpoint.state.values.get("model")})
-    )
+    saved = checkpoint.state
+    tensors = {**fresh.tensors, "model": saved.tensors["model"]}
+    of_the_model = {group: value for group, value in saved.values.items() if group == "model"}
+    engine.restore(HostState(tensors, {**fresh.values, **of_the_model}))
     notice(f"weights taken from {checkpoint.path}; optimizer, schedule and data start anew")
 
 

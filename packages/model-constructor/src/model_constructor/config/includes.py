@@ -151,8 +151,10 @@ class _Includes:
         frame = _Open(identity, folder, file, None, entered_at=span)
         self.open.append(frame)
         try:
-            tree = load_document(decode(content, name), Origin(name, _absolute(folder)))
-            assert isinstance(tree.value, dict)
+            tree, errors = load_document(decode(content, name), Origin(name, _absolute(folder)))
+            self.errors += [one for error in errors for one in self.with_road(error).errors]
+            if tree is None or not isinstance(tree.value, dict):
+                return
             rest = {key: node for key, node in tree.value.items() if key != "defaults"}
             frame.tree = replaced(tree, value=rest)
             if "defaults" in tree.value:

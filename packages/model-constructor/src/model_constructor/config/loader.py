@@ -30,13 +30,22 @@ MAX_ALIAS_RATIO = 100
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load_document(text: str, origin: Origin) -> Node:
-    """The mapping that a YAML file holds.
+def load_document(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
+    """The mapping that a YAML file holds, and all that is wrong with it.
 
-    Raises:
-        ConfigError: Anything that is wrong with the text; all that was found, together.
+    With errors that leave the rest readable (a duplicate key, say) there is a mapping too, so that
+    the files it includes can be looked at in the same pass.
     """
-    root = _build(text, origin)
+    root, errors = _build(text, origin)
+    if errors:
+        return (root if root and isinstance(root.value, dict) else None), errors
+    try:
+        return _checked_document(root, origin), []
+    except ConfigError as error:
+        return None, [error]
+
+
+def _checked_document(root: Node | None, origin: Origin) -> Node:
     if root is None or (root.value is None and root.text == ""):
         raise ConfigError(
             f"`{origin.name}` is empty",
@@ -64,9 +73,11 @@ def load_value(text: str, origin: Origin, column: int = 1) -> Node:
     Raises:
         ConfigError: Anything that is wrong with the text.
     """
-    check_characters(text, origin.name)
     # Leading spaces mean nothing to a flow value and put every position right.
-    root = _build(" " * (column - 1) + text, origin)
+    padded = " " * (column - 1) + text
+    check_characters(padded, origin.name)
+    root, errors = _build(padded, origin)
+    raise_collected(errors)
     here = Span(origin.name, 1, column, 1, column + len(text))
     if root is None:
         return Node(None, origin, span=here, text="")
@@ -293,7 +304,7 @@ class _Builder:
             )
 
 
-def _build(text: str, origin: Origin) -> Node | None:
+def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
     builder = _Builder(text, origin)
     handlers = {
         yaml.ScalarEvent: builder.scalar,
@@ -325,8 +336,7 @@ def _build(text: str, origin: Origin) -> Node | None:
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's Python parser lets chr()'s errors through for a bad escape.
         builder.errors.append(syntax_error(error, text, origin.name, builder.path()))
-    raise_collected(builder.errors)
-    return builder.root
+    return builder.root, builder.errors
 
 
 def _events(text: str) -> Iterator[Any]:

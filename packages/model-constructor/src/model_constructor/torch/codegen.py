@@ -173,7 +173,7 @@ def _place(span: Span | None, file: str) -> tuple[int, int, int]:
     the one that says what is called.
     """
     if span is None or span.file != file:
-        return 1, 0, 0
+        return 1, 0, len(linecache.getline(file, 1).rstrip().encode())
     line = linecache.getline(file, span.line).rstrip("\n")
     ends_here = span.end_line == span.line
     start = len(line[: span.column - 1].encode())

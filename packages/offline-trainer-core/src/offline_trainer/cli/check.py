@@ -14,7 +14,7 @@ from offline_trainer.cli.options import config_argument, no_plugin_option, overr
 @no_plugin_option
 def command(config: str, overrides: tuple[str, ...], no_plugin: tuple[str, ...]) -> None:
     """Check CONFIG: structure, components, their arguments, the models' graphs. Trains nothing."""
-    with errors_shown():
+    with errors_shown(overrides):
         from offline_trainer.experiment import prepare
 
         prepared = prepare(config, overrides, no_plugin=no_plugin)

@@ -29,7 +29,7 @@ def command(
 
     OVERRIDES change values of the config: trainer.max_epochs=5 optimizer.kwargs.lr=1e-3
     """
-    with errors_shown():
+    with errors_shown(overrides):
         from offline_trainer.experiment import run_experiment
 
         result = run_experiment(config, overrides, resume=resume, no_plugin=no_plugin)

@@ -100,7 +100,7 @@ def validate_post_model(
                 errors.append(
                     ConfigError(
                         f"io feeds `{name}`, which is no input of the model",
-                        code="OT0420",
+                        code="OT0430",
                         config_path=where,
                         span=sources.key_span(where),
                         suggestions=close_matches(name, expected),
@@ -114,7 +114,7 @@ def validate_post_model(
             errors.append(
                 ConfigError(
                     f"io does not feed {names} of the model",
-                    code="OT0421",
+                    code="OT0431",
                     config_path=where,
                     span=sources.key_span(where),
                     help="add "
@@ -129,7 +129,7 @@ def validate_post_model(
             errors += [
                 ConfigError(
                     f"{section} names `{name}`, which is no model",
-                    code="OT0422",
+                    code="OT0432",
                     config_path=(section, name),
                     span=sources.key_span((section, name)),
                     suggestions=close_matches(name, graphs),

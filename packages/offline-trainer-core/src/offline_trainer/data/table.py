@@ -18,7 +18,7 @@ from offline_trainer.engine import Json
 _DTYPES = ("float32", "float64", "int64")
 _PARTS = ("train", "val", "test")
 _CSV_SUFFIXES = (".csv", ".tsv", ".txt")
-_EXACT_INTEGERS = 2.0**53
+_EXACT_INTEGERS = 2.0**53  # below this, a float64 is the very integer that the file says
 _SHOWN_NAMES = 12
 
 
@@ -242,7 +242,7 @@ def _cast(
     values: Floats, dtype: str, table: CsvTable | NpzTable, labels: Sequence[str], parameter: str
 ) -> Array:
     if dtype == "int64":
-        fits = (values == np.rint(values)) & (np.abs(values) <= _EXACT_INTEGERS)
+        fits = (values == np.rint(values)) & (np.abs(values) < _EXACT_INTEGERS)
     else:
         fits = np.abs(values) <= np.finfo(dtype).max
     if not fits.all():

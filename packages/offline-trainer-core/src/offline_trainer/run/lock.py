@@ -63,7 +63,7 @@ class RunLock:
             self._descriptor = descriptor
             _held.add(self.path)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, _own_entry(), 0)
+            os.write(descriptor, _own_entry())
 
     def release(self) -> None:
         """Give the lock back; does nothing if it is not held."""

@@ -1,0 +1,27 @@
+"""The examples in docstrings run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "model_constructor.build",
+    "model_constructor.graph.compiler",
+    "model_constructor.keys",
+    "model_constructor.torch.blocks.conv_bn_act",
+    "model_constructor.torch.blocks.mlp",
+    "model_constructor.torch.blocks.residual_block",
+    "model_constructor.torch.builder",
+    "model_constructor.torch.lazy",
+    "model_constructor.torch.seeding",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0

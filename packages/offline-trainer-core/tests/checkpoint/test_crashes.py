@@ -1,0 +1,313 @@
+"""A crash at every single operation of a save leaves the old checkpoint or the new one."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from offline_trainer.checkpoint.file_system import FileSystem
+from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.engine import HostState, HostTensor
+from offline_trainer.errors import OfflineTrainerError
+
+
+class SimulatedCrashError(BaseException):
+    """The machine stops: no handler of an ordinary error may run."""
+
+
+class FaultyFileSystem(FileSystem):
+    """Does what it is told until the operation with the given number; counts operations."""
+
+    def __init__(self, fault_at: int, fault: Callable[[], BaseException], torn: bool) -> None:
+        self.count = 0
+        self._fault_at = fault_at
+        self._fault = fault
+        self._torn = torn
+
+    def _reach(self) -> bool:
+        self.count += 1
+        return self.count == self._fault_at
+
+    def _check(self) -> None:
+        if self._reach():
+            raise self._fault()
+
+    def make_directory(self, path: Path) -> None:
+        self._check()
+        super().make_directory(path)
+
+    def create(self, path: Path) -> int:
+        self._check()
+        return super().create(path)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        if self._reach():
+            if self._torn:
+                super().write(descriptor, data[: len(data) // 2])
+            raise self._fault()
+        return super().write(descriptor, data[:100])  # short writes are legal, too
+
+    def sync(self, descriptor: int) -> None:
+        self._check()
+        super().sync(descriptor)
+
+    def sync_directory(self, path: Path) -> None:
+        self._check()
+        super().sync_directory(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._check()
+        super().rename(source, target)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._check()
+        super().replace(source, target)
+
+    def remove_file(self, path: Path) -> None:
+        self._check()
+        super().remove_file(path)
+
+    def remove_directory(self, path: Path) -> None:
+        self._check()
+        super().remove_directory(path)
+
+
+def state(number: int) -> HostState:
+    tensor = HostTensor("I32", (), number.to_bytes(4, "little"))
+    return HostState({"model": {"w": tensor}, "rng": {"cpu": tensor}}, {"number": number})
+
+
+def store(folder: Path, file_system: FileSystem | None = None) -> CheckpointStore:
+    return CheckpointStore(
+        folder / "checkpoints",
+        run_id="run",
+        config_hash="hash",
+        quarantine=folder / "quarantine",
+        keep_last=2,
+        file_system=file_system,
+    )
+
+
+def save(checkpoints: CheckpointStore, step: int, number: int | None = None) -> None:
+    checkpoints.save(state(number or step), {"step": step}, step=step, epoch=0)
+
+
+def at_every_operation(
+    prepare: Callable[[Path], None],
+    act: Callable[[Path, FileSystem], None],
+    check: Callable[[Path], None],
+    tmp_path: Path,
+    *,
+    fault: Callable[[], BaseException],
+    torn: bool = False,
+) -> int:
+    """Run ``act`` once per operation it makes, with the fault there; return how many."""
+    number = 0
+    while True:
+        number += 1
+        folder = tmp_path / f"case-{number}"
+        folder.mkdir()
+        prepare(folder)
+        file_system = FaultyFileSystem(number, fault, torn)
+        try:
+            act(folder, file_system)
+        except (SimulatedCrashError, OfflineTrainerError):
+            if file_system.count < number:
+                raise  # not our fault
+            check(folder)
+            shutil.rmtree(folder)
+            continue
+        assert file_system.count < number  # the fault was beyond the end
+        return number - 1
+
+
+def steps(folder: Path) -> list[int]:
+    return list(step_directories(folder / "checkpoints"))
+
+
+def full_disk() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("fault", "torn"),
+    [(SimulatedCrashError, False), (SimulatedCrashError, True), (full_disk, False)],
+)
+def test_a_fault_in_a_save_with_retention_leaves_the_old_or_the_new(
+    fault: Callable[[], BaseException], torn: bool, tmp_path: Path
+) -> None:
+    def prepare(folder: Path) -> None:
+        checkpoints = store(folder)
+        for step in (1, 2, 3):
+            save(checkpoints, step)
+
+    def act(folder: Path, file_system: FileSystem) -> None:
+        checkpoints = store(folder, file_system)
+        latest = checkpoints.latest()
+        assert latest is not None
+        checkpoints.continue_from(latest)
+        save(checkpoints, 4)
+        save(checkpoints, 5)
+        save(checkpoints, 6)
+
+    seen = set()
+
+    def check(folder: Path) -> None:
+        after = store(folder)
+        latest = after.latest()
+        assert latest is not None
+        assert latest.state == state(latest.step)
+        assert not (folder / "quarantine").exists()  # whatever bears a name is whole
+        assert len(steps(folder)) >= 2
+        for path in step_directories(folder / "checkpoints").values():
+            load(path)
+        seen.add(latest.step)
+        after.continue_from(latest)
+        save(after, 7)
+        assert steps(folder)[-1] == 7
+        names = {path.name.split("-")[0] for path in (folder / "checkpoints").iterdir()}
+        assert names <= {"step", "last"}  # leftovers are gone
+
+    operations = at_every_operation(prepare, act, check, tmp_path, fault=fault, torn=torn)
+    assert operations > 60
+    assert seen == {3, 4, 5, 6}
+
+
+def test_a_crash_in_the_first_save_leaves_nothing_or_the_new(tmp_path: Path) -> None:
+    def check(folder: Path) -> None:
+        after = store(folder)
+        latest = after.latest()
+        if latest is None:
+            save(after, 1)
+        else:
+            assert latest.state == state(1)
+
+    operations = at_every_operation(
+        lambda folder: None,
+        lambda folder, file_system: save(store(folder, file_system), 1),
+        check,
+        tmp_path,
+        fault=SimulatedCrashError,
+    )
+    assert operations > 15
+
+
+@pytest.mark.parametrize("first_new_step", [15, 20, 25])
+def test_a_crash_while_leaving_a_line_never_mixes_the_two(
+    first_new_step: int, tmp_path: Path
+) -> None:
+    def prepare(folder: Path) -> None:
+        checkpoints = CheckpointStore(
+            folder / "checkpoints", run_id="run", config_hash="", quarantine=folder / "quarantine"
+        )
+        for step in (10, 20, 30):
+            save(checkpoints, step)
+
+    def act(folder: Path, file_system: FileSystem) -> None:
+        checkpoints = store(folder, file_system)
+        checkpoints.continue_from(load(folder / "checkpoints" / "step-000000000010"))
+        save(checkpoints, first_new_step, number=99)
+
+    seen = set()
+
+    def check(folder: Path) -> None:
+        latest = store(folder).latest()
+        assert latest is not None
+        number = latest.state.values["number"]
+        seen.add(number)
+        new = folder / "checkpoints" / f"step-{first_new_step:012d}"
+        committed = new.exists() and load(new).state == state(99)
+        assert (latest.step, number) == ((first_new_step, 99) if committed else (30, 30))
+
+    at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError)
+    assert seen == {30, 99}
+
+
+def test_a_full_disk_is_one_message(tmp_path: Path) -> None:
+    checkpoints = store(tmp_path, FaultyFileSystem(5, full_disk, torn=False))
+    with pytest.raises(OfflineTrainerError, match=r"cannot save checkpoint .*No space left"):
+        save(checkpoints, 1)
+
+
+def test_a_failed_save_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    for number in range(1, 100):
+        folder = tmp_path / str(number)
+        checkpoints = store(folder, FaultyFileSystem(number, full_disk, torn=False))
+        try:
+            save(checkpoints, 1)
+            break
+        except OfflineTrainerError:
+            save(checkpoints, 2)
+        latest = store(folder).latest()
+        assert latest is not None
+        assert latest.state == state(2)
+    assert number > 15
+
+
+class RecordingFileSystem(FileSystem):
+    """Keeps the order of operations, as (operation, path)."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, Path]] = []
+        self._open: dict[int, Path] = {}
+
+    def create(self, path: Path) -> int:
+        descriptor = super().create(path)
+        self._open[descriptor] = path
+        return descriptor
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        self.log.append(("write", self._open[descriptor]))
+        return super().write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        self.log.append(("sync", self._open[descriptor]))
+        super().sync(descriptor)
+
+    def sync_directory(self, path: Path) -> None:
+        self.log.append(("sync", path))
+        super().sync_directory(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self.log.append(("rename", target))
+        super().rename(source, target)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self.log.append(("replace", target))
+        super().replace(source, target)
+
+    def remove_file(self, path: Path) -> None:
+        self.log.append(("remove", path))
+        super().remove_file(path)
+
+
+def test_what_is_renamed_or_removed_is_on_the_disk_first(tmp_path: Path) -> None:
+    """What a crash of the machine, which may forget what was not synced, rests on."""
+    directory = tmp_path / "checkpoints"
+    file_system = RecordingFileSystem()
+    checkpoints = store(tmp_path, file_system)
+    for step in (1, 2):
+        save(checkpoints, step)
+    file_system.log.clear()
+    save(checkpoints, 3)
+    log = file_system.log
+    temporary = directory / "writing-step-000000000003"
+    files = sorted((directory / "step-000000000003").iterdir())
+    committed = log.index(("rename", directory / "step-000000000003"))
+    for file in files:
+        writes = [i for i, entry in enumerate(log) if entry == ("write", temporary / file.name)]
+        assert writes[-1] < log.index(("sync", temporary / file.name)) < committed
+    last_write = max(i for i, (kind, _) in enumerate(log[:committed]) if kind == "write")
+    assert log[last_write][1].name == "MANIFEST.json"
+    assert last_write < log.index(("sync", temporary)) < committed
+    durable = log.index(("sync", directory), committed)
+    deleting = log.index(("rename", directory / "deleting-step-000000000001"))
+    pointer = log.index(("replace", directory / "last"))
+    assert log.index(("sync", directory / "last.new")) < pointer
+    first_removal = next(i for i, (kind, _) in enumerate(log) if kind == "remove")
+    assert durable < pointer < deleting < log.index(("sync", directory), deleting) < first_removal

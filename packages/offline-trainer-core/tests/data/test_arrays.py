@@ -1,0 +1,153 @@
+"""`data.arrays`: fields from .npz and .npy files."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_constructor.errors import ParameterError
+from offline_trainer.data.arrays import Arrays
+
+FIELDS = {
+    "image": np.arange(7 * 4 * 4, dtype=np.uint8).reshape(7, 4, 4),
+    "label": np.arange(7, dtype=np.int64),
+    "mask": np.arange(7) % 2 == 0,
+}
+
+
+def stored(folder: Path, form: str, fields: dict[str, np.ndarray]) -> Path:
+    if form == "npz":
+        np.savez_compressed(folder / "fields.npz", **fields)  # type: ignore[arg-type]
+        return folder / "fields.npz"
+    target = folder / "fields"
+    target.mkdir()
+    for name, values in fields.items():
+        np.save(target / f"{name}.npy", values, allow_pickle=True)
+    return target
+
+
+def refused(path: Path) -> ParameterError:
+    with pytest.raises(ParameterError) as caught:
+        Arrays(path).setup("fit")
+    assert caught.value.parameter == ("path",)
+    return caught.value
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_each_array_is_a_field_with_its_shape_and_dtype(tmp_path: Path, form: str) -> None:
+    data = Arrays(stored(tmp_path, form, FIELDS), batch_size=4)
+    data.setup("fit")
+    batches = list(data.train_dataloader())
+    assert [len(batch["label"]) for batch in batches] == [4, 3]
+    for batch in batches:
+        assert sorted(batch) == ["image", "label", "mask"]
+        for name, values in FIELDS.items():
+            assert batch[name].dtype == values.dtype
+            assert np.array_equal(batch[name], values[batch["label"]])
+
+
+def test_a_file_and_a_folder_come_in_the_same_order(tmp_path: Path) -> None:
+    orders = []
+    for form in ("npz", "folder"):
+        data = Arrays(stored(tmp_path, form, FIELDS), batch_size=7, val_fraction=0.3)
+        data.set_seed(11)
+        data.setup("fit")
+        orders.append([batch["label"].tolist() for batch in data.train_dataloader()])
+    assert orders[0] == orders[1]
+    assert orders[0][0] != sorted(orders[0][0])
+
+
+def test_a_folder_is_read_only_when_it_is_used(tmp_path: Path) -> None:
+    """Batches can be written to, and writing to them leaves the files alone."""
+    folder = stored(tmp_path, "folder", FIELDS)
+    data = Arrays(folder, shuffle=False)
+    data.setup("fit")
+    for batch in data.train_dataloader():
+        batch["label"][:] = -1
+    assert np.array_equal(np.load(folder / "label.npy"), FIELDS["label"])
+
+
+def test_the_byte_order_becomes_this_machines(tmp_path: Path) -> None:
+    file = stored(tmp_path, "npz", {"x": np.arange(3, dtype=">f4")})
+    data = Arrays(file, shuffle=False)
+    data.setup("fit")
+    (batch,) = data.train_dataloader()
+    assert batch["x"].dtype.isnative
+    assert batch["x"].tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_python_objects_are_never_loaded(tmp_path: Path, form: str) -> None:
+    values = np.array([{"a": 1}, None], dtype=object)
+    message = refused(stored(tmp_path, form, {"x": values})).message
+    assert "Python objects, which are never loaded" in message
+    assert "x" in message
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"a": np.zeros(3), "b": np.zeros(4)}, "differ in length: `a` 3, `b` 4"),
+        ({"a": np.zeros((0, 2))}, "have no rows"),
+        ({"a": np.array(3.0)}, "is a single value"),
+        ({"a": np.array(["x", "y"])}, "array `a` of"),
+        ({}, "holds no arrays"),
+    ],
+)
+def test_arrays_that_make_no_batch_are_refused(
+    tmp_path: Path, form: str, fields: dict[str, np.ndarray], problem: str
+) -> None:
+    path = stored(tmp_path, form, fields)
+    message = refused(path).message
+    assert problem in message
+    assert str(path) in message
+
+
+def test_damaged_files_are_an_error_and_never_a_traceback(tmp_path: Path) -> None:
+    whole = stored(tmp_path, "npz", FIELDS).read_bytes()
+    damaged = tmp_path / "damaged.npz"
+    for length in range(0, len(whole), 37):
+        damaged.write_bytes(whole[:length])
+        assert "damaged.npz" in refused(damaged).message
+    folder = stored(tmp_path, "folder", {"x": np.arange(5)})
+    whole = (folder / "x.npy").read_bytes()
+    for length in range(0, len(whole), 7):
+        (folder / "x.npy").write_bytes(whole[:length])
+        assert "x.npy is damaged" in refused(folder).message
+
+
+@pytest.mark.filterwarnings("ignore:Data type alias")  # numpy's, about a dtype it was made to read
+def test_flipped_bytes_are_an_error_or_harmless_and_never_a_traceback(tmp_path: Path) -> None:
+    file = stored(tmp_path, "npz", {"x": np.arange(3)})
+    whole = file.read_bytes()
+    for position in range(0, len(whole), 3):
+        content = bytearray(whole)
+        content[position] ^= 0xFF
+        file.write_bytes(bytes(content))
+        data = Arrays(file)
+        with contextlib.suppress(ParameterError):
+            data.setup("fit")
+
+
+def test_flipped_bytes_in_a_compressed_file_are_noticed(tmp_path: Path) -> None:
+    file = stored(tmp_path, "npz", {"x": np.random.default_rng(0).random(50)})
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(bytes(content))
+    assert "array `x` is damaged" in refused(file).message
+
+
+def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    assert "folder of its own" in refused(tmp_path / "x.npy").help
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npy").read_bytes())
+    assert "is a .npy file, not .npz" in refused(tmp_path / "x.npz").message
+    (tmp_path / "y.npz").write_text("hello")
+    assert "is damaged or not numpy's" in refused(tmp_path / "y.npz").message
+    error = refused(tmp_path / "z.npz")
+    assert "z.npz does not exist" in error.message
+    assert "x.npz" in error.suggestions

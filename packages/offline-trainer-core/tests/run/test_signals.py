@@ -1,0 +1,97 @@
+"""Signals set a flag; a second Ctrl-C stops at once; handlers are put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from offline_trainer.run.signals import HANDLED, SignalFlag
+
+
+def send(name: str) -> None:
+    os.kill(os.getpid(), getattr(signal, name))
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_a_signal_sets_the_flag_with_its_name(name: str) -> None:
+    with SignalFlag() as flag:
+        assert not flag
+        send(name)
+        assert flag
+        assert flag.name == name
+
+
+def test_the_first_signal_is_the_one_remembered() -> None:
+    with SignalFlag() as flag:
+        send("SIGTERM")
+        send("SIGUSR1")
+        send("SIGINT")
+        assert flag.name == "SIGTERM"
+
+
+def test_a_second_interrupt_stops_at_once() -> None:
+    with SignalFlag() as flag:
+        send("SIGINT")
+        with pytest.raises(KeyboardInterrupt):
+            send("SIGINT")
+        assert flag.name == "SIGINT"
+
+
+def test_previous_handlers_are_put_back_also_after_an_error() -> None:
+    before = [signal.getsignal(getattr(signal, name)) for name in HANDLED]
+    flag = SignalFlag()
+
+    def fail() -> None:
+        with flag:
+            assert signal.getsignal(signal.SIGTERM) == flag._handle
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [signal.getsignal(getattr(signal, name)) for name in HANDLED] == before
+
+
+def test_in_another_thread_it_does_nothing() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen: list[object] = []
+
+    def work() -> None:
+        with SignalFlag() as flag:
+            seen.append(signal.getsignal(signal.SIGTERM))
+            seen.append(flag.name)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before, None]
+
+
+WORKER = """
+import os, signal
+from offline_trainer.run.signals import SignalFlag
+with SignalFlag() as flag:
+    reading, writing = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.write(writing, b"still here")
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)  # not reached
+    os.close(writing)
+    said = os.read(reading, 100).decode()
+    _, status = os.waitpid(worker, 0)
+    print(said, signal.Signals(os.WTERMSIG(status)).name, flag.name)
+"""
+
+
+def test_a_forked_worker_can_be_ended_and_leaves_interrupts_to_the_main_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "still here SIGTERM None\n"

@@ -1,0 +1,61 @@
+"""Nested batches: from host arrays to tensors on a device, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def place(value: Any, device: torch.device) -> Any:
+    """A batch with every array and tensor in it as a tensor on the device.
+
+    On the CPU the tensors share memory with the arrays. Dicts, lists, tuples and named tuples are
+    walked; an object with a ``to(device)`` method moves itself; anything else stays as it is.
+
+    >>> place({"x": np.zeros((2, 3), np.float32), "id": "a"}, torch.device("cpu"))["x"].shape
+    torch.Size([2, 3])
+    """
+    if isinstance(value, np.ndarray):
+        return _from_array(value, device)
+    if isinstance(value, dict):
+        return {key: place(item, device) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [place(item, device) for item in value]
+        if isinstance(value, list):
+            return items
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, torch.Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, np.generic):
+        return _from_array(np.asarray(value), device)
+    move = getattr(value, "to", None)
+    return move(device) if move is not None else value
+
+
+def to_numpy(value: Any) -> Any:
+    """Nested outputs with every tensor in them as a numpy array; bfloat16 becomes float32."""
+    if isinstance(value, torch.Tensor):
+        host = value.detach().cpu()
+        return (host.float() if host.dtype is torch.bfloat16 else host).numpy()
+    if isinstance(value, dict):
+        return {key: to_numpy(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [to_numpy(item) for item in value]
+        if isinstance(value, list):
+            return items
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def _from_array(array: np.ndarray[Any, Any], device: torch.device) -> Any:
+    if array.dtype.kind not in "biufc":
+        return array  # text and objects: for whoever put them into the batch
+    # torch takes writable arrays in native byte order whose strides are not negative.
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)

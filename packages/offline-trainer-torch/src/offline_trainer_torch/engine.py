@@ -1,0 +1,248 @@
+"""`engine.torch`: the engine protocol for torch modules on one device.
+
+Reads top to bottom as the loop calls it: prepare, build, setup, steps, schedules, snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from model_constructor.graph.ir import GraphIR
+from model_constructor.registry import Registry
+from model_constructor.torch.builder import build
+from offline_trainer.engine import (
+    EvalOutput,
+    HostState,
+    HostTensor,
+    Interval,
+    RunSettings,
+    Scalar,
+    Stage,
+    StepOutput,
+    Task,
+    Window,
+)
+from offline_trainer.errors import StateMismatchError
+from offline_trainer_torch.batches import place, to_numpy
+from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
+from offline_trainer_torch.lazy import initialise_models
+from offline_trainer_torch.model_state import check_models, restore_models, save_models
+from offline_trainer_torch.packing import pack, unpack
+from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
+from offline_trainer_torch.precision import autocast, check_precision, make_scaler
+from offline_trainer_torch.random_streams import (
+    isolated_streams,
+    restore_streams,
+    save_streams,
+)
+from offline_trainer_torch.updates import UpdateRunner
+
+
+class TorchEngine:
+    """Trains torch modules.
+
+    The loop calls `prepare`, `build` and `setup` in this order; the attributes below say what they
+    left behind.
+
+    Attributes:
+        device: Where models and batches are.
+        models: By name.
+        optimizers: By name, each with its schedule.
+    """
+
+    priority: ClassVar[int] = 100
+
+    device: torch.device
+    models: dict[str, nn.Module]
+    optimizers: dict[str, PlannedOptimizer]
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self.models = {}
+        self.optimizers = {}
+        self._run = RunSettings()
+        self._autocast = autocast("fp32", self.device)
+        self._scaler: torch.amp.GradScaler | None = None
+        self._step = 0
+
+    def prepare(self, run: RunSettings) -> str:
+        """Choose and check device and precision, seed torch; return the device's name.
+
+        Raises:
+            ParameterError: ``device`` or ``precision`` is not there.
+        """
+        self._run = run
+        self.device = resolve_device(run.device)
+        check_precision(run.precision, self.device)
+        self._autocast = autocast(run.precision, self.device)
+        if run.deterministic:
+            make_deterministic()
+        torch.manual_seed(run.seed)
+        return describe_device(self.device)
+
+    def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, nn.Module]:
+        """Build models from graph IR, initialised from the run's seed and their names."""
+        return {name: build(graph, registry, seed=self._run.seed) for name, graph in graphs.items()}
+
+    def setup(self, task: Task, example_batch: Any) -> None:
+        """Place models, give lazy layers their sizes, make optimizers and schedules.
+
+        torch's random streams are afterwards where they were before.
+        """
+        names = [plan.name for plan in task.optimizers]
+        with self.isolate_rng():
+            self.models = {name: model.to(self.device) for name, model in task.models.items()}
+            with self._evaluating():
+                batch = place(example_batch, self.device)
+                initialise_models(self.models, task.objective, names, batch)
+            self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
+        self._objective = task.objective
+        self._after_step = getattr(task.objective, "after_step", None)
+        self._scaler = make_scaler(self._run.precision)
+        self._updates = UpdateRunner(
+            self.models,
+            self.optimizers,
+            self._autocast,
+            self._scaler,
+            task.clip_grad_norm,
+            task.clip_grad_value,
+        )
+        self._step = 0
+
+    def train_step(self, window: Window) -> StepOutput:
+        """One optimizer step over the window, for every update that the objective asks for.
+
+        With several updates, the loss is their sum.
+        """
+        total = sum(item.weight for item in window) or 1.0
+        placed = [(place(item.data, self.device), item.weight / total) for item in window]
+        for planned in self.optimizers.values():
+            planned.stepped = False
+        updates = self._objective.updates(self._step, tuple(self.optimizers))
+        outputs = [self._updates.run(update, placed) for update in updates]
+        if self._after_step is not None:
+            with torch.no_grad():
+                self._after_step(self.models, self._step)
+        self._step += 1
+        return outputs[0] if len(outputs) == 1 else _combined(outputs)
+
+    def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
+        """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
+        with self._evaluating():
+            return self._objective.evaluate(self.models, place(batch, self.device), stage)
+
+    def predict_step(self, batch: Any) -> Any:
+        """The outputs for one batch as nested containers of numpy arrays."""
+        with self._evaluating():
+            return to_numpy(self._objective.predict(self.models, place(batch, self.device)))
+
+    def step_schedules(self, interval: Interval, metrics: Mapping[str, float]) -> None:
+        """Advance the schedules of this interval.
+
+        After a step, only those whose optimizer moved in it.
+
+        Raises:
+            KeyError: A schedule monitors a name that ``metrics`` does not have.
+        """
+        for planned in self.optimizers.values():
+            planned.step_schedule(interval, metrics)
+
+    def learning_rates(self) -> dict[str, float]:
+        """The current learning rate of each optimizer's first parameter group, by its name."""
+        return {name: planned.learning_rate for name, planned in self.optimizers.items()}
+
+    def read(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Wait for lazy scalars and return them as floats; those on the device in one transfer."""
+        waiting = [item for item in scalars if isinstance(item, torch.Tensor) and not item.is_cpu]
+        if not waiting:
+            return [float(item) for item in scalars]
+        wide = torch.float32 if self.device.type == "mps" else torch.float64
+        stacked = torch.stack([item.detach().to(wide).reshape(()) for item in waiting])
+        arrived = iter(stacked.tolist())
+        return [
+            next(arrived) if isinstance(item, torch.Tensor) and not item.is_cpu else float(item)
+            for item in scalars
+        ]
+
+    def isolate_rng(self) -> AbstractContextManager[None]:
+        """A context after which the streams of Python, NumPy and torch stand where they stood."""
+        return isolated_streams(self.device)
+
+    def snapshot(self) -> HostState:
+        """An immutable copy of models, optimizers, schedules and torch's random streams."""
+        model, model_values = save_models(self.models)
+        optimizer: dict[str, HostTensor] = {}
+        optimizer_values = {name: item.save(optimizer) for name, item in self.optimizers.items()}
+        scaler = self._scaler.state_dict() if self._scaler is not None else None
+        return HostState(
+            {"model": model, "optimizer": optimizer, "rng": save_streams(self.device)},
+            {
+                "model": model_values,
+                "optimizer": optimizer_values,
+                "engine": {"step": self._step, "scaler": pack(scaler, "scaler", optimizer)},
+            },
+        )
+
+    def restore(self, state: HostState) -> None:
+        """Go back to a snapshot. Nothing is changed unless all of it fits.
+
+        Raises:
+            StateMismatchError: The state does not fit these models or optimizers.
+        """
+        tensors, values = state.tensors, state.values
+        check_models(self.models, tensors["model"], values["model"])
+        saved = values["optimizer"]
+        if list(saved) != list(self.optimizers):
+            raise StateMismatchError(
+                f"the checkpoint has the optimizers {', '.join(saved)}; "
+                f"this config has {', '.join(self.optimizers)}"
+            )
+        for name, planned in self.optimizers.items():
+            planned.check(saved[name])
+        restore_streams(self.device, tensors["rng"])
+        restore_models(self.models, tensors["model"], values["model"])
+        self._step = values["engine"]["step"]
+        for name, planned in self.optimizers.items():
+            planned.restore(saved[name], tensors["optimizer"])
+        scaler = unpack(values["engine"]["scaler"], _no_tensor)
+        if self._scaler is not None and scaler:
+            self._scaler.load_state_dict(scaler)
+        self._updates.clear_gradients()
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode, no gradient, the run's precision; each module's mode comes back."""
+        parts = [part for model in self.models.values() for part in model.modules()]
+        modes = [(part, part.training) for part in parts]
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(self._autocast())
+            for model in self.models.values():
+                model.eval()
+            try:
+                yield
+            finally:
+                for part, training in modes:
+                    part.training = training
+
+
+def _combined(outputs: Sequence[StepOutput]) -> StepOutput:
+    """What several updates of one step produced, as one; none at all is a step of loss zero."""
+    combined = StepOutput(0.0, {}, stepped=bool(outputs), finite=True)
+    logs: dict[str, Scalar] = {}
+    for output in outputs:
+        combined.loss = combined.loss + output.loss
+        combined.stepped = combined.stepped & output.stepped
+        combined.finite = combined.finite & output.finite
+        logs.update(output.logs)
+    combined.logs = logs
+    return combined
+
+
+def _no_tensor(name: str) -> torch.Tensor:
+    raise StateMismatchError(f"the saved loss scaler refers to a tensor `{name}`")

@@ -1,0 +1,69 @@
+"""Tensors as bytes in host memory, and back."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+
+from offline_trainer.engine import HostTensor
+from offline_trainer.errors import OfflineTrainerError, StateMismatchError
+
+DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a dtype in a checkpoint.
+
+    Raises:
+        OfflineTrainerError: A checkpoint cannot hold it.
+    """
+    if dtype not in _NAMES:
+        raise OfflineTrainerError(
+            f"a checkpoint cannot hold {dtype}; it holds {', '.join(map(str, _NAMES))}"
+        )
+    return _NAMES[dtype]
+
+
+def to_host(tensor: torch.Tensor) -> HostTensor:
+    """An immutable copy of a tensor's bytes, row-major."""
+    host = tensor.detach().cpu().contiguous()
+    data = host.reshape(-1).view(torch.uint8).numpy().tobytes()
+    return HostTensor(dtype_name(tensor.dtype), tuple(tensor.shape), data)
+
+
+def from_host(saved: HostTensor) -> torch.Tensor:
+    """A new tensor on the CPU with the saved bytes.
+
+    Raises:
+        StateMismatchError: The dtype is unknown, or the bytes are not as many as the shape says.
+
+    >>> from_host(to_host(torch.tensor([1.5, 2.5], dtype=torch.bfloat16)))
+    tensor([1.5000, 2.5000], dtype=torch.bfloat16)
+    """
+    dtype = DTYPES.get(saved.dtype)
+    if dtype is None:
+        raise StateMismatchError(f"a saved tensor has the unknown dtype {saved.dtype!r}")
+    expected_bytes = prod(saved.shape) * dtype.itemsize
+    if len(saved.data) != expected_bytes:
+        raise StateMismatchError(
+            f"a saved tensor of shape {saved.shape} and dtype {saved.dtype} has "
+            f"{len(saved.data)} bytes instead of {expected_bytes}"
+        )
+    if not expected_bytes:
+        return torch.empty(saved.shape, dtype=dtype)
+    return (
+        torch.frombuffer(bytearray(saved.data), dtype=torch.uint8).view(dtype).reshape(saved.shape)
+    )

@@ -1,0 +1,85 @@
+"""`loss.torch`: a torch loss on one output and one target of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from model_constructor.errors import ParameterError
+from offline_trainer.engine import Stage
+from offline_trainer.protocols import LossOutput
+from offline_trainer_torch.paths import ValuePath, describe, select
+
+
+class TorchLoss:
+    """Applies a loss function to a prediction and a target picked by their paths.
+
+    Args:
+        fn: A loss module such as ``nn.SmoothL1Loss``, or any ``fn(prediction, target)`` that
+            returns a tensor without dimensions. A module is moved to the prediction's device.
+        pred_path: Which of the model's outputs: a key, an index, a list of them, or ``"a.b"``.
+            May be left out when there is one output.
+        target_path: Which of the targets, likewise.
+
+    >>> loss = TorchLoss(nn.MSELoss(), pred_path="y")
+    >>> outputs, targets = {"y": torch.ones(2), "z": torch.zeros(2)}, torch.zeros(2)
+    >>> loss(outputs=outputs, targets=targets, batch={}, stage="train").loss
+    tensor(1.)
+    """
+
+    def __init__(
+        self,
+        fn: Callable[[Any, Any], Any],
+        pred_path: ValuePath = None,
+        target_path: ValuePath = None,
+    ) -> None:
+        if not callable(fn):
+            raise ParameterError(
+                f"fn must be a loss such as {{_type_: nn.MSELoss}}, got {fn!r}", parameter="fn"
+            )
+        self.fn = fn
+        self.pred_path = pred_path
+        self.target_path = target_path
+        self._takes_tensors = type(fn).__module__.startswith("torch.nn.")
+        self._device: torch.device | None = None
+
+    def __call__(self, *, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
+        """The loss of a batch.
+
+        Raises:
+            ParameterError: A path leads nowhere or to a container, or the loss is no scalar.
+        """
+        prediction = self._pick(outputs, self.pred_path, "pred_path")
+        target = self._pick(targets, self.target_path, "target_path")
+        self._follow(prediction)
+        loss = self.fn(prediction, target)
+        if isinstance(loss, LossOutput):
+            return loss
+        if not isinstance(loss, torch.Tensor) or loss.ndim:
+            raise ParameterError(
+                f"fn must return one number for the batch, got {describe(loss)}",
+                parameter="fn",
+                help="use `reduction: mean`",
+            )
+        return LossOutput(loss)
+
+    def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
+        picked = select(value, path, parameter=parameter)
+        if self._takes_tensors and isinstance(picked, (Mapping, list, tuple)):
+            raise ParameterError(
+                f"{type(self.fn).__name__} takes a tensor, and {parameter} leads to "
+                f"{describe(picked)}",
+                parameter=parameter,
+                suggestions=[str(key) for key in picked] if isinstance(picked, Mapping) else (),
+                help=f"name one in {parameter}",
+            )
+        return picked
+
+    def _follow(self, prediction: Any) -> None:
+        device = getattr(prediction, "device", None)
+        if isinstance(self.fn, nn.Module) and device is not None and device != self._device:
+            self.fn.to(device)
+            self._device = device

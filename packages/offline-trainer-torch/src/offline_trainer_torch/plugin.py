@@ -1,0 +1,103 @@
+"""What this package brings: its keys, as names. Imports no torch; the targets do, when resolved."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import pluggy
+
+from model_constructor.errors import ConfigPath
+from model_constructor.registry import Entry, Provider, Registrar
+from offline_trainer_torch.tables import OPTIMIZERS, SCHEDULERS
+
+OT_PLUGIN_API = (1, 0)
+
+hookimpl = pluggy.HookimplMarker("offline_trainer")
+
+_DISTRIBUTION = "offline-trainer-torch"
+_TORCH = ("torch",)
+_MODULES = {"optim_cls": "torch.optim", "sched_cls": "torch.optim.lr_scheduler"}
+_BASES = {"optim_cls": "Optimizer", "sched_cls": "LRScheduler"}
+
+
+@hookimpl
+def ot_register_components(registry: Registrar) -> None:
+    registry.add_lazy(
+        "engine.torch",
+        "offline_trainer_torch.engine:TorchEngine",
+        help="Trains torch modules on CPU, CUDA or MPS.",
+        tags=("engine", "priority:100"),
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "loss.torch",
+        "offline_trainer_torch.loss:TorchLoss",
+        help="A torch loss function on one output and one target.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "optim_factory.torch",
+        "offline_trainer_torch.optimizers:OptimizerFactory",
+        help="Builds an optimizer of torch.optim over a model.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "sched_factory.torch",
+        "offline_trainer_torch.schedulers:SchedulerFactory",
+        help="Builds a schedule of torch.optim.lr_scheduler over an optimizer.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "metric.accuracy",
+        "offline_trainer_torch.metrics:Accuracy",
+        help="Share of samples whose most likely class is the target.",
+        requires=("torch", "torchmetrics"),
+    )
+    for kind, names in (("optim_cls", OPTIMIZERS), ("sched_cls", SCHEDULERS)):
+        for name in names:
+            module = _MODULES[kind]
+            registry.add_lazy(
+                f"{kind}.{name}", f"{module}:{name}", help=f"{module}.{name}", requires=_TORCH
+            )
+
+
+@hookimpl
+def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
+    """Classes that a newer torch has and our tables do not."""
+    kind, _, name = key.partition(".")
+    if kind not in _MODULES or not name or find_spec("torch") is None:
+        return None
+    module = _MODULES[kind]
+    loaded = import_module(module)
+    found = getattr(loaded, name, None)
+    if not isinstance(found, type) or not issubclass(found, getattr(loaded, _BASES[kind])):
+        return None
+    provider = Provider(_DISTRIBUTION, _version(_DISTRIBUTION) or "", "torch", "first-party")
+    return Entry(key, f"{module}:{name}", provider, f"{module}.{name}", requires=_TORCH)
+
+
+@hookimpl
+def ot_environment() -> Sequence[tuple[str, str]]:
+    """Versions from metadata; what only a loaded torch knows, only if it is loaded."""
+    rows = [
+        (name, found) for name in ("torch", "torchmetrics") if (found := _version(name)) is not None
+    ]
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        rows.append(("torch threads", str(torch.get_num_threads())))
+        rows.append(("CUDA build", torch.version.cuda or "none"))
+        if torch.cuda.is_available():
+            names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+            rows.append(("CUDA devices", ", ".join(names)))
+    return rows
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

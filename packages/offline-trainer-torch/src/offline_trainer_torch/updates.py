@@ -1,0 +1,210 @@
+"""One update of a step: loss and gradient over the window, clipping, optimizers.
+
+An update whose loss or gradient is not finite is left out:
+
+- on the CPU, and for optimizers without a fused kernel, the host looks before the optimizer moves
+  (on CUDA that waits for the device once per step, as torch's own loss scaler does);
+- fused optimizers on CUDA are told on the device and nothing waits; what happened is known when
+  somebody reads `StepOutput.finite`.
+
+The gradient's norm serves for both clipping and this check, so a norm that overflows its dtype
+counts as not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import reduce
+from operator import and_
+from typing import Any
+
+import torch
+from torch import nn
+
+from offline_trainer.engine import Scalar, StepOutput
+from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.protocols import LossOutput, Update
+from offline_trainer_torch.gradients import clip_by_norm, clip_by_value, each_norm, total_norm
+from offline_trainer_torch.planned import PlannedOptimizer
+
+PlacedWindow = Sequence[tuple[Any, float]]
+"""Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
+
+
+class UpdateRunner:
+    """Carries out the updates that an objective asks for.
+
+    Args:
+        models: By name; what the objective's losses are called with.
+        optimizers: By name.
+        autocast: Makes the context that losses are computed under.
+        scaler: For fp16, else None.
+        clip_norm: Upper bound of each optimizer's gradient norm, or None.
+        clip_value: Bound of each gradient element, or None.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        optimizers: Mapping[str, PlannedOptimizer],
+        autocast: Callable[[], AbstractContextManager[object]],
+        scaler: torch.amp.GradScaler | None,
+        clip_norm: float | None,
+        clip_value: float | None,
+    ) -> None:
+        self._models = models
+        self._optimizers = optimizers
+        self._autocast = autocast
+        self._scaler = scaler
+        self._clip_norm = clip_norm
+        self._clip_value = clip_value
+        self._parameters = [item for model in models.values() for item in model.parameters()]
+
+    def run(self, update: Update, window: PlacedWindow) -> StepOutput:
+        """Differentiate the update's loss over the window and move its optimizers.
+
+        Gradients that arise in other models on the way are dropped.
+
+        Raises:
+            OfflineTrainerError: The objective names an optimizer that the run does not have.
+        """
+        chosen = [self._optimizer(name) for name in update.optimizers]
+        if any(planned.needs_closure for planned in chosen):
+            output = self._run_with_closure(update, chosen, window)
+        else:
+            loss, logs = self._differentiate(update, window)
+            output = self._apply(chosen, loss, logs)
+        self.clear_gradients()
+        return output
+
+    def clear_gradients(self) -> None:
+        """Drop every gradient of every model."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _optimizer(self, name: str) -> PlannedOptimizer:
+        if name not in self._optimizers:
+            raise OfflineTrainerError(
+                f"the objective asks to step optimizer `{name}`; this run has "
+                f"{', '.join(f'`{known}`' for known in self._optimizers)}"
+            )
+        return self._optimizers[name]
+
+    def _differentiate(
+        self, update: Update, window: PlacedWindow
+    ) -> tuple[torch.Tensor, dict[str, Scalar]]:
+        """Backward over the window; the mean loss and the mean of each of its logs."""
+        if len(window) == 1:
+            output = self._backward(update, window[0][0], None)
+            return output.loss.detach(), _detached(output.logs)
+        total: Any = 0.0
+        logs: dict[str, Scalar] = {}
+        for batch, share in window:
+            output = self._backward(update, batch, share)
+            total = total + output.loss.detach() * share
+            for name, value in _detached(output.logs).items():
+                logs[name] = logs.get(name, 0.0) + value * share
+        return total, logs
+
+    def _backward(self, update: Update, batch: Any, share: float | None) -> LossOutput:
+        with self._autocast():
+            output = update.loss(self._models, batch, "train")
+        loss = output.loss if share is None else output.loss * share
+        if self._scaler is not None:
+            loss = self._scaler.scale(loss)
+        loss.backward()
+        return output
+
+    def _apply(
+        self, chosen: Sequence[PlannedOptimizer], loss: torch.Tensor, logs: dict[str, Scalar]
+    ) -> StepOutput:
+        if self._scaler is not None:
+            for planned in chosen:
+                self._scaler.unscale_(planned.optimizer)
+        norms = [norm for planned in chosen for norm in self._norms_then_clip(planned, logs)]
+        finite: Any
+        if all(planned.skips_on_device for planned in chosen):
+            finite = torch.isfinite(loss)
+            moves = reduce(and_, map(torch.isfinite, norms), finite)
+        else:
+            finite = math.isfinite(loss.item())
+            moves = finite and all(math.isfinite(norm.item()) for norm in norms)
+        # Steps that fp16 skips are the scaler's business, and its schedules have to know. Without
+        # a scaler a step left out is an exception, not worth a wait at every step.
+        stepped = True if self._scaler is None and isinstance(moves, torch.Tensor) else moves
+        for planned in chosen:
+            planned.step(moves)
+            planned.stepped = stepped
+        if self._scaler is None:
+            finite = moves
+        else:
+            self._scaler.update()
+        return StepOutput(loss, logs, moves, finite)
+
+    def _norms_then_clip(
+        self, planned: PlannedOptimizer, logs: dict[str, Scalar]
+    ) -> Sequence[torch.Tensor]:
+        """Clip; return norms that are all finite if and only if the gradient is."""
+        gradients = planned.gradients()
+        norms = each_norm(gradients)
+        clips = self._clip_norm is not None or self._clip_value is not None
+        if not clips and norms and norms[0].is_cpu:
+            return norms  # looking at each on the host costs less than adding them up
+        norm = total_norm(norms)
+        if clips:
+            single = len(self._optimizers) == 1
+            logs["grad_norm" if single else f"grad_norm/{planned.name}"] = norm
+        if self._clip_norm is not None:
+            clip_by_norm(gradients, norm, self._clip_norm)
+        if self._clip_value is not None:
+            clip_by_value(gradients, self._clip_value)
+        return (norm,)
+
+    def _run_with_closure(
+        self, update: Update, chosen: Sequence[PlannedOptimizer], window: PlacedWindow
+    ) -> StepOutput:
+        """A step of an optimizer that evaluates the loss itself, as often as it likes."""
+        if len(chosen) > 1 or self._scaler is not None:
+            raise OfflineTrainerError(
+                f"{type(chosen[0].optimizer).__name__} evaluates the loss several times a step",
+                help="give it a loss of its own, and run.precision fp32 or bf16-mixed",
+            )
+        (planned,) = chosen
+        before = [parameter.detach().clone() for parameter in planned.parameters]
+        first: list[tuple[torch.Tensor, dict[str, Scalar]]] = []
+
+        def evaluate() -> float:
+            self.clear_gradients()
+            loss, logs = self._differentiate(update, window)
+            norms = self._norms_then_clip(planned, logs)
+            first.append((loss, logs))
+            del first[1:]
+            value = float(loss)
+            if not all(math.isfinite(number) for number in (value, *map(float, norms))):
+                raise _NotFiniteError
+            return value
+
+        optimizer: Any = planned.optimizer
+        planned.stepped = True
+        try:
+            optimizer.step(evaluate)
+        except _NotFiniteError:
+            planned.stepped = False
+            with torch.no_grad():
+                for parameter, old in zip(planned.parameters, before, strict=True):
+                    parameter.copy_(old)
+        loss, logs = first[0]
+        return StepOutput(loss, logs, planned.stepped, planned.stepped)
+
+
+class _NotFiniteError(Exception):
+    """Leaves an optimizer's inner loop; never leaves this module."""
+
+
+def _detached(logs: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {
+        name: value.detach() if isinstance(value, torch.Tensor) else value
+        for name, value in logs.items()
+    }

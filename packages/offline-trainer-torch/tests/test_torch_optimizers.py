@@ -1,0 +1,130 @@
+"""`optim_factory.torch`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from model_constructor.errors import ParameterError
+from model_constructor.registry import Registry
+from offline_trainer_torch.optimizers import OptimizerFactory
+from offline_trainer_torch.tables import OPTIMIZERS
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_class_can_be_checked_and_built(registry: Registry, name: str) -> None:
+    factory = OptimizerFactory(f"optim_cls.{name}", kwargs={"lr": 0.01})
+    factory.check(registry)
+    optimizer = factory.build(nn.Linear(3, 2, bias=False), registry=registry)
+    assert type(optimizer) is getattr(torch.optim, name)
+    assert optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_only_trainable_parameters_are_given(registry: Registry) -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    optimizer = OptimizerFactory("optim_cls.SGD").build(model, registry=registry)
+    assert [p.shape for p in optimizer.param_groups[0]["params"]] == [(1, 2), (1,)]
+
+
+def test_a_model_without_trainable_parameters_is_refused(registry: Registry) -> None:
+    model = nn.Linear(3, 2).requires_grad_(False)
+    with pytest.raises(ParameterError, match="no trainable parameters"):
+        OptimizerFactory("optim_cls.SGD").build(model, registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "fused"),
+    [
+        ("AdamW", {}, True),
+        ("SGD", {}, True),
+        ("Adagrad", {}, True),
+        ("AdamW", {"fused": False}, False),
+        ("AdamW", {"foreach": True}, None),
+        ("RMSprop", {}, None),
+    ],
+)
+def test_fused_is_the_default_that_the_yaml_can_overrule(
+    registry: Registry, name: str, kwargs: dict[str, Any], fused: bool | None
+) -> None:
+    factory = OptimizerFactory(f"optim_cls.{name}", kwargs=kwargs)
+    optimizer = factory.build(nn.Linear(3, 2), registry=registry)
+    assert optimizer.param_groups[0].get("fused") is fused
+
+
+def test_sparse_embeddings_are_not_given_a_fused_optimizer(registry: Registry) -> None:
+    model = nn.Embedding(5, 2, sparse=True)
+    optimizer = OptimizerFactory("optim_cls.SGD").build(model, registry=registry)
+    model(torch.tensor([1])).sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("factory", "parameter", "message", "suggestion"),
+    [
+        (
+            OptimizerFactory("optim_cls.AdamW", kwargs={"weigth_decay": 0.1}),
+            ("kwargs", "weigth_decay"),
+            "unknown key `weigth_decay` for optim_cls.AdamW",
+            "weight_decay",
+        ),
+        (
+            OptimizerFactory("optim_cls.AdamWW"),
+            ("type",),
+            "unknown component `optim_cls.AdamWW`",
+            "optim_cls.AdamW",
+        ),
+        (
+            OptimizerFactory("AdamW"),
+            ("type",),
+            "type must be a key of kind `optim_cls`, got 'AdamW'",
+            "optim_cls.AdamW",
+        ),
+        (
+            OptimizerFactory("optim_cls.SGD", args=[0.1], kwargs={"lr": 0.1}),
+            ("kwargs", "lr"),
+            "given twice",
+            None,
+        ),
+        (OptimizerFactory("optim_cls.SparseAdam", args=[1] * 9), ("args",), "at most 4", None),
+        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), ("kwargs",), "-1.0", None),
+        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": "big"}), ("kwargs",), "refused", None),
+        (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), ("kwargs",), "refused", None),
+        (
+            OptimizerFactory("optim_cls.SGD", kwargs={"params": []}),
+            ("kwargs", "params"),
+            "unknown key",
+            None,
+        ),
+    ],
+)
+def test_wrong_arguments_are_found_before_there_is_a_model(
+    registry: Registry,
+    factory: OptimizerFactory,
+    parameter: tuple[str, ...],
+    message: str,
+    suggestion: str | None,
+) -> None:
+    with pytest.raises(ParameterError, match=message) as caught:
+        factory.check(registry)
+    assert caught.value.parameter == parameter
+    if suggestion is not None:
+        assert caught.value.suggestions[0] == suggestion
+
+
+def test_what_a_class_requires_is_named(registry: Registry) -> None:
+    class Needy(torch.optim.SGD):
+        def __init__(self, params: Any, needed: float) -> None:
+            super().__init__(params, lr=needed)
+
+    registry.add("optim_cls.Needy", Needy)
+    with pytest.raises(ParameterError, match=r"optim_cls\.Needy needs `needed`"):
+        OptimizerFactory("optim_cls.Needy").check(registry)
+
+
+def test_a_model_that_the_class_cannot_train_is_refused(registry: Registry) -> None:
+    with pytest.raises(ParameterError, match=r"optim_cls\.Muon refused"):
+        OptimizerFactory("optim_cls.Muon").build(nn.Linear(3, 2), registry=registry)

@@ -1,0 +1,108 @@
+"""The plugin module: tables equal to the installed torch, and nothing heavy imported."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import torch
+
+from model_constructor.registry import Registry
+from offline_trainer.engine import Engine
+from offline_trainer.protocols import Loss, Metric, OptimizerFactory, SchedulerFactory
+from offline_trainer_torch import tables
+from offline_trainer_torch.plugin import ot_environment, ot_resolve_component
+
+REGENERATE = "the installed torch has other classes; put these into tables.py"
+
+
+def concrete(module: object, base: type) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            name
+            for name, item in vars(module).items()
+            if inspect.isclass(item)
+            and issubclass(item, base)
+            and item is not base
+            and not name.startswith("_")
+        )
+    )
+
+
+def test_the_tables_equal_the_installed_torch() -> None:
+    schedulers = concrete(torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler)
+    optimizers = concrete(torch.optim, torch.optim.Optimizer)
+    assert optimizers == tables.OPTIMIZERS, REGENERATE
+    assert schedulers == tables.SCHEDULERS, REGENERATE
+
+
+def test_every_key_resolves_and_has_help(registry: Registry) -> None:
+    for entry in registry.entries():
+        assert entry.target is not None
+        assert entry.help
+        assert "\n" not in entry.help
+
+
+def test_components_have_the_methods_of_their_kinds(registry: Registry) -> None:
+    for key, protocol in {
+        "engine.torch": Engine,
+        "optim_factory.torch": OptimizerFactory,
+        "sched_factory.torch": SchedulerFactory,
+        "loss.torch": Loss,
+        "metric.accuracy": Metric,
+    }.items():
+        target = registry.get_module(key).target
+        for name in vars(protocol):
+            if callable(getattr(protocol, name)) and (
+                not name.startswith("_") or name == "__call__"
+            ):
+                assert callable(getattr(target, name)), f"{key}.{name}"
+    assert "priority:100" in registry.get_module("engine.torch").tags
+
+
+def test_registering_imports_nothing_heavy() -> None:
+    program = """
+import json, sys
+from model_constructor.registry import Registry
+from offline_trainer_torch import plugin
+registry = Registry()
+plugin.ot_register_components(registry)
+rows = plugin.ot_environment()
+plugin.ot_resolve_component("nn.Linear", ())
+loaded = {"torch", "torchmetrics", "numpy", "yaml"} & set(sys.modules)
+print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, _ in rows]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded, count, rows = json.loads(done.stdout)
+    assert loaded == []
+    assert count == 5 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
+    assert rows == ["torch", "torchmetrics"]
+
+
+def test_a_class_of_a_newer_torch_is_found() -> None:
+    class Newer(torch.optim.SGD):
+        pass
+
+    torch.optim.Newer = Newer  # type: ignore[attr-defined]
+    try:
+        entry = ot_resolve_component("optim_cls.Newer", ())
+        assert entry is not None
+        assert entry.target is Newer
+        assert entry.provider.distribution == "offline-trainer-torch"
+    finally:
+        del torch.optim.Newer  # type: ignore[attr-defined]
+
+
+def test_names_that_are_no_such_class_are_left_to_others() -> None:
+    for key in ("optim_cls.Adamm", "optim_cls.lr_scheduler", "sched_cls.Counter", "nn.Linear"):
+        assert ot_resolve_component(key, ()) is None, key
+
+
+def test_the_environment_says_what_a_loaded_torch_knows() -> None:
+    rows = dict(ot_environment())
+    assert rows["torch threads"] == str(torch.get_num_threads())
+    assert rows["torch"].split("+")[0] == torch.__version__.split("+")[0]

@@ -1,0 +1,37 @@
+"""Running ``ot`` in this process or as one of its own, on the configs of the repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ot_process import OT, RunOt
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def ot(tmp_path: Path) -> RunOt:
+    """``ot(*arguments, env={})`` as a process in an empty folder."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*OT, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def experiments() -> Path:
+    """The folder of the shipped experiments."""
+    return ROOT / "configs" / "experiments"

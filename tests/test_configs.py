@@ -1,0 +1,53 @@
+"""Each shipped config runs as it stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from offline_trainer.experiment import run_experiment
+from ot_process import RunOt
+
+EXPERIMENTS = ("baseline", "sgd_step_lr", "custom_plugin", "graph_skip")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_trains_through_the_api(
+    name: str, experiments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_experiment(experiments / f"{name}.yaml")
+    assert result.exit_code == 0
+    assert result.out_dir == tmp_path / "runs" / name
+    lines = (result.out_dir / "metrics.jsonl").read_text().splitlines()
+    losses = [row["loss"] for row in map(json.loads, lines) if row["stage"] == "train"]
+    assert losses[-1] < losses[0]
+
+
+def test_every_experiment_is_run_by_a_test(experiments: Path) -> None:
+    shipped = {path.stem for path in experiments.glob("*.yaml")}
+    assert shipped == {*EXPERIMENTS, "digits"}
+
+
+def test_baseline_runs_through_the_command(ot: RunOt, experiments: Path) -> None:
+    done = ot("run", str(experiments / "baseline.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "outputs in runs/baseline" in done.stdout
+
+
+def test_the_example_plugin_announces_itself(ot: RunOt, experiments: Path) -> None:
+    done = ot("run", str(experiments / "custom_plugin.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert "trainer.verbose" in done.stdout
+
+
+def test_digits_reaches_97_percent_on_the_test_set(
+    ot: RunOt, experiments: Path, tmp_path: Path
+) -> None:
+    done = ot("run", str(experiments / "digits.yaml"))
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "runs/digits/metrics.jsonl").read_text().splitlines()
+    (test,) = [row for row in map(json.loads, lines) if row["stage"] == "test"]
+    assert test["accuracy"] >= 0.97
