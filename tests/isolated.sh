@@ -13,17 +13,58 @@ for package in "$@"; do
     || { cat "$work/build-$package.log"; exit 1; }
 done
 
+# environment PACKAGE: an environment with a package's wheel and what it declares
+environment() {
+  "$python" -m venv "$work/$1"
+  install "$1" "$1==0.1.0" "${tools[@]}"
+}
+
+install() {
+  "$work/$1/bin/python" -m pip --quiet --disable-pip-version-check install \
+    --constraint constraints.txt --find-links "$work/dist" "${@:2}"
+}
+
+run_tests() {
+  "$work/$1/bin/python" -m pytest --quiet -p no:cacheprovider "${@:2}"
+}
+
+refuse_torch() {
+  if "$work/$1/bin/python" -c 'import torch' 2> /dev/null; then
+    echo "torch must not be in the environment of $1" >&2
+    exit 1
+  fi
+}
+
+has_key() {
+  "$work/$1/bin/ot" list-components --json | grep -q "\"$2\""
+}
+
+builder_tests=packages/model-constructor/tests/torch_builder
+
 for package in "$@"; do
   echo "== $package"
-  "$python" -m venv "$work/$package"
-  inside="$work/$package/bin/python"
-  "$inside" -m pip --quiet --disable-pip-version-check install --constraint constraints.txt \
-    --find-links "$work/dist" "$package==0.1.0" "${tools[@]}"
-  if [ "$package" != offline-trainer-torch ]; then
-    if "$inside" -c 'import torch' 2> /dev/null; then
-      echo "torch must not be in the environment of $package" >&2
-      exit 1
-    fi
-  fi
-  "$inside" -m pytest --quiet -p no:cacheprovider "packages/$package/tests"
+  environment "$package"
+  case "$package" in
+    model-constructor)
+      refuse_torch "$package"
+      run_tests "$package" "packages/$package/tests" --ignore "$builder_tests"
+      ;;
+    offline-trainer-core)
+      refuse_torch "$package"
+      run_tests "$package" "packages/$package/tests"
+      echo "== a plugin's keys come and go with its package"
+      if has_key "$package" data.constant_regression; then exit 1; fi
+      install "$package" example-plugin==0.1.0
+      has_key "$package" data.constant_regression
+      "$work/$package/bin/python" -m pip --quiet uninstall --yes example-plugin
+      if has_key "$package" data.constant_regression; then exit 1; fi
+      ;;
+    example-plugin)
+      refuse_torch "$package"
+      run_tests "$package" "packages/$package/tests"
+      ;;
+    offline-trainer-torch)
+      run_tests "$package" "packages/$package/tests" "$builder_tests"
+      ;;
+  esac
 done
