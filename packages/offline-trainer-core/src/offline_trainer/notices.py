@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import click
+import sys
 
 
 def notice(text: str) -> None:
     """Print one line on stderr, marked as coming from this program."""
-    click.echo(f"ot: {text}", err=True)
+    sys.stderr.write(f"ot: {text}\n")

@@ -16,7 +16,7 @@ from offline_trainer.engine import Stage
 from offline_trainer.loggers.stdout import format_number
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn, Task
+    from rich.console import Group
 
 Item = TypeVar("Item")
 
@@ -89,8 +89,11 @@ class Progress:
 
     def values(self) -> str:
         """The latest numbers that a person looks at while waiting."""
-        names = [n for n in ("loss", "val_loss", "val_accuracy", "lr") if n in self.latest]
-        return "  ".join(f"{name} {format_number(self.latest[name])}" for name in names)
+        return "  ".join(
+            f"{name} {format_number(value)}"
+            for name, value in self.latest.items()
+            if name in ("loss", "lr") or name.startswith(("lr/", "val_"))
+        )
 
 
 class PlainProgress(Progress):
@@ -103,40 +106,30 @@ class PlainProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """A rich progress bar that refreshes itself."""
+    """Two lines that refresh themselves: how far and how fast, and the latest numbers."""
 
     def start(self, step: int, epoch: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.live import Live
 
         super().start(step, epoch)
-        columns: list[ProgressColumn] = [
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _text_column(self),
-        ]
-        self._bar = Progress(*columns)
-        self._task = self._bar.add_task("training", total=self.total_steps, completed=step)
-        self._bar.start()
-
-    def advance(self, step: int, epoch: int, samples: float) -> None:
-        super().advance(step, epoch, samples)
-        self._bar._tasks[self._task].completed = step
+        self._live = Live(get_renderable=self._render, refresh_per_second=8)
+        self._live.start()
 
     def close(self) -> None:
-        self._bar.stop()
+        self._live.stop()
 
+    def _render(self) -> Group:
+        from rich.columns import Columns
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
 
-def _text_column(progress: Progress) -> ProgressColumn:
-    from rich.progress import ProgressColumn
-    from rich.text import Text
-
-    class Numbers(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            of = f"/{progress.total_epochs}" if progress.total_epochs else ""
-            return Text(f"epoch {progress.epoch}{of}  {progress.values()}  {progress.rates()}")
-
-    return Numbers()
+        bar = ProgressBar(total=self.total_steps, completed=self.step, width=20)
+        of_steps = f"/{self.total_steps}" if self.total_steps else ""
+        of_epochs = f"/{self.total_epochs}" if self.total_epochs else ""
+        far = f"epoch {self.epoch}{of_epochs}  step {self.step}{of_steps}  {self.rates()}"
+        first = Columns([bar, Text(far, no_wrap=True, overflow="ellipsis")])
+        return Group(first, Text(self.values(), no_wrap=True, overflow="ellipsis"))
 
 
 def choose_progress(wanted: bool, total_steps: int | None, total_epochs: int | None) -> Progress:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import click
 
 from model_constructor.errors import ParameterError
 from offline_trainer.engine import Stage
@@ -40,7 +39,8 @@ class StdoutLogger:
             return
         names = [n for n in _LEADING if n in metrics] + [n for n in metrics if n not in _LEADING]
         parts = [f"{name} {format_number(metrics[name])}" for name in names]
-        click.echo(f"{stage:<5}  step {step:<6}  " + "  ".join(parts))
+        # Not click.echo, which writes past the live progress display.
+        sys.stdout.write(f"{stage:<5}  step {step:<6}  {'  '.join(parts)}\n")
 
     def close(self) -> None:
         """Nothing to release."""
