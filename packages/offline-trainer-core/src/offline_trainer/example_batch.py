@@ -7,8 +7,8 @@ from typing import Any
 
 from offline_trainer.engine import Engine
 from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.protocols import DataModule
-from offline_trainer.random_state import isolated_host_random_state
 
 
 def example_batch(datamodule: DataModule, engine: Engine) -> tuple[Any, int | None]:
@@ -19,7 +19,7 @@ def example_batch(datamodule: DataModule, engine: Engine) -> tuple[Any, int | No
     Raises:
         OfflineTrainerError: There is none.
     """
-    with isolated_host_random_state(), engine.isolate_rng():
+    with isolated_random_streams(engine):
         stream_state = datamodule.state_dict() if hasattr(datamodule, "state_dict") else None
         if hasattr(datamodule, "set_position"):
             datamodule.set_position(0, 0)

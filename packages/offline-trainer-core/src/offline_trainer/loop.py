@@ -12,29 +12,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.duration import Duration
 from offline_trainer.engine import Engine, Json, Stage, StepOutput
 from offline_trainer.errors import DivergedError, OfflineTrainerError
+from offline_trainer.evaluation import evaluate
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
-from offline_trainer.random_state import (
-    host_random_state,
-    isolated_host_random_state,
-    restore_host_random_state,
-)
+from offline_trainer.random_state import host_random_state, restore_host_random_state
 from offline_trainer.run.signals import SignalFlag
 from offline_trainer.running_mean import RunningMean
-from offline_trainer.windows import TrainWindow, windows
+from offline_trainer.windows import TrainWindow, rest_of_epoch, windows
 
 FAILED_SAVES_ALLOWED = 2
 
@@ -43,7 +38,9 @@ FAILED_SAVES_ALLOWED = 2
 class LoopOptions:
     """How long, and how often: the options of `trainer.default` that the loop acts on."""
 
-    limits: Sequence[Duration]
+    max_epochs: float = math.inf
+    max_steps: float = math.inf
+    max_seconds: float = math.inf
     log_every_n_steps: int = 50
     val_every_n_epochs: int | None = 1
     val_every_n_steps: int | None = None
@@ -127,26 +124,11 @@ class Loop:
             ) from error
 
     def _windows(self) -> Iterator[TrainWindow]:
-        batches = iter(self._rest_of_epoch())
+        batches = rest_of_epoch(self.datamodule, self.state.epoch, self.state.batch)
         stream_state = getattr(self.datamodule, "state_dict", None)
         size = self.options.accumulate_grad_batches
-        groups = windows(batches, size, self.objective.weight, stream_state)
+        groups = windows(iter(batches), size, self.objective.weight, stream_state)
         return self.progress.timed(groups)
-
-    def _rest_of_epoch(self) -> Iterable[Any]:
-        set_position = getattr(self.datamodule, "set_position", None)
-        if set_position is not None:
-            set_position(self.state.epoch, self.state.batch)
-            return self.datamodule.train_dataloader()
-        batches = iter(self.datamodule.train_dataloader())
-        if self.state.batch and not hasattr(self.datamodule, "load_state_dict"):
-            notice(
-                f"the datamodule has no set_position: replaying {self.state.batch} batches of "
-                "this epoch; the order is the same only if the datamodule repeats it"
-            )
-            for _ in range(self.state.batch):
-                next(batches, None)
-        return batches
 
     def _count(self, window: TrainWindow, output: StepOutput) -> None:
         state = self.state
@@ -208,49 +190,30 @@ class Loop:
         return loader() if loader is not None else None
 
     def evaluate(self, stage: Stage, batches: Iterable[Any] | None) -> bool:
-        """Log the mean loss over batches, weighted by samples, and the metrics.
-
-        Runs under RNG isolation, so that evaluating more often changes no training result.
-        """
+        """Evaluate on batches and log the result; False when there are none."""
         if batches is None:
             return False
         self._read_train_mean()
-        mean = RunningMean(self.engine.read)
-        with self.isolated():
-            for metric in self.metrics:
-                metric.reset()
-            self.hooks.call("on_validation_start", self.state)
-            for batch in batches:
-                output = self.engine.eval_step(batch, stage)
-                if output.loss is not None:
-                    mean.add(output.loss, output.logs, self.objective.weight(batch))
-                for metric in self.metrics:
-                    metric.update(
-                        outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
-                    )
-                self.hooks.call("on_validation_batch_end", self.state)
-            mean.read()
-            values = mean.pop()
-            for metric in self.metrics:
-                values.update({name: float(value) for name, value in metric.compute().items()})
+        self.hooks.call("on_validation_start", self.state)
+        values = evaluate(
+            self.engine,
+            self.objective,
+            self.metrics,
+            batches,
+            stage,
+            lambda: self.hooks.call("on_validation_batch_end", self.state),
+        )
         self._log(values, stage)
         self.hooks.call("on_validation_end", self.state)
         return True
 
-    @contextmanager
-    def isolated(self) -> Iterator[None]:
-        """A context after which every random stream stands where it stood before."""
-        with isolated_host_random_state(), self.engine.isolate_rng():
-            yield
-
     def _finished(self) -> bool:
-        done = {
-            "epochs": float(self.state.epoch),
-            "steps": float(self.state.global_step),
-            "seconds": time.monotonic() - self._started_seconds,
-        }
-        return self.hooks.control.stop or any(
-            done[limit.unit] >= limit.amount for limit in self.options.limits
+        options, state = self.options, self.state
+        return (
+            self.hooks.control.stop
+            or state.epoch >= options.max_epochs
+            or state.global_step >= options.max_steps
+            or time.monotonic() - self._started_seconds >= options.max_seconds
         )
 
     def _save_if_asked(self) -> None:
@@ -283,6 +246,7 @@ class Loop:
     def state_dict(self) -> Json:
         """Everything besides the engine's state that the rest of the run depends on."""
         state = self.state
+        objective_state = getattr(self.objective, "state_dict", None)
         return {
             "global_step": state.global_step,
             "epoch": state.epoch,
@@ -291,6 +255,7 @@ class Loop:
             "train_mean": self._train_mean.state_dict(),
             "callbacks": self.hooks.state_dict(),
             "data": self._data_state,
+            "objective": objective_state() if objective_state is not None else None,
             "random": host_random_state(),
             "metrics_bytes": self.metrics_log.position(),
         }
@@ -302,8 +267,9 @@ class Loop:
         state.batch, state.metrics = saved["batch"], dict(saved["metrics"])
         self._train_mean.load_state_dict(saved["train_mean"])
         self.hooks.load_state_dict(saved["callbacks"])
-        load_stream = getattr(self.datamodule, "load_state_dict", None)
-        if load_stream is not None and saved["data"] is not None:
-            load_stream(saved["data"])
+        for part, name in ((self.datamodule, "data"), (self.objective, "objective")):
+            load = getattr(part, "load_state_dict", None)
+            if load is not None and saved[name] is not None:
+                load(saved[name])
         restore_host_random_state(saved["random"])
         self.hooks.call("on_state_restored", state)

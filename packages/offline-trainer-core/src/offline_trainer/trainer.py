@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from model_constructor.registry import Registry
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.context import RunContext, RunInfo
-from offline_trainer.duration import Unit, parse_duration
+from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loop import Loop, LoopOptions
@@ -66,8 +67,8 @@ class DefaultTrainer:
             ("max_steps", max_steps, "steps"),
             ("max_time", max_time, "seconds"),
         ]
-        limits = [parse_duration(v, unit, name) for name, v, unit in lengths if v is not None]
-        if not limits:
+        given = [parse_duration(v, unit, name) for name, v, unit in lengths if v is not None]
+        if not given:
             raise ParameterError(
                 "the trainer needs a length", help="add max_epochs, max_steps or max_time"
             )
@@ -82,11 +83,13 @@ class DefaultTrainer:
             if value is not None and value <= 0:
                 raise ParameterError(f"{name} must be positive, got {value}", parameter=name)
         self._options = LoopOptions(
-            limits,
-            log_every_n_steps,
-            None if val_every_n_steps else val_every_n_epochs,
-            val_every_n_steps,
-            accumulate_grad_batches,
+            max_epochs=_shortest(given, "epochs"),
+            max_steps=_shortest(given, "steps"),
+            max_seconds=_shortest(given, "seconds"),
+            log_every_n_steps=log_every_n_steps,
+            val_every_n_epochs=None if val_every_n_steps else val_every_n_epochs,
+            val_every_n_steps=val_every_n_steps,
+            accumulate_grad_batches=accumulate_grad_batches,
         )
         self._clip_grad_norm = clip_grad_norm
         self._clip_grad_value = clip_grad_value
@@ -175,12 +178,21 @@ class DefaultTrainer:
             loop.loggers.close()
 
     def _choose_progress(self, epoch_length: int | None) -> Progress:
-        limits = {limit.unit: int(limit.amount) for limit in self._options.limits}
-        epochs, steps = limits.get("epochs"), limits.get("steps")
-        if epochs and epoch_length is not None:
-            per_epoch = -(-epoch_length // self._options.accumulate_grad_batches)
-            steps = min(steps or epochs * per_epoch, epochs * per_epoch)
-        return choose_progress(self._progress, steps, epochs)
+        options = self._options
+        steps = options.max_steps
+        if epoch_length is not None:
+            steps = min(
+                steps, options.max_epochs * -(-epoch_length // options.accumulate_grad_batches)
+            )
+        return choose_progress(self._progress, _whole(steps), _whole(options.max_epochs))
+
+
+def _shortest(lengths: Sequence[Duration], unit: Unit) -> float:
+    return min((length.amount for length in lengths if length.unit == unit), default=math.inf)
+
+
+def _whole(amount: float) -> int | None:
+    return int(amount) if math.isfinite(amount) else None
 
 
 def plan_optimizers(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from offline_trainer.engine import Json, MicroBatch
+from offline_trainer.notices import notice
+from offline_trainer.protocols import DataModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,27 @@ def windows(
         following = _take(batches, size, weight)
         yield TrainWindow(current, not following, state)
         current = following
+
+
+def rest_of_epoch(datamodule: DataModule, epoch: int, batch: int) -> Iterable[Any]:
+    """The batches of an epoch from one of them on.
+
+    A datamodule with ``set_position`` jumps there; one with ``load_state_dict`` stands there
+    already; for any other the batches before are drawn and dropped, with a notice.
+    """
+    set_position = getattr(datamodule, "set_position", None)
+    if set_position is not None:
+        set_position(epoch, batch)
+        return datamodule.train_dataloader()
+    batches = iter(datamodule.train_dataloader())
+    if batch and not hasattr(datamodule, "load_state_dict"):
+        notice(
+            f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
+            "the order is the same only if the datamodule repeats it"
+        )
+        for _ in range(batch):
+            next(batches, None)
+    return batches
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:

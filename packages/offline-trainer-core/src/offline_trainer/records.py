@@ -1,0 +1,74 @@
+"""What a run writes down at its start: manifest, configs, fitted transforms."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from importlib_metadata import version
+
+from model_constructor.config.resolve import ResolvedConfig
+from offline_trainer.notices import notice
+from offline_trainer.plugins.loader import Plugins
+from offline_trainer.protocols import DataModule
+from offline_trainer.run.config_hash import config_hash
+from offline_trainer.run.directory import RunDirectory
+from offline_trainer.run.manifest import RunManifest, describe_run
+from offline_trainer.run.resolved_yaml import dump_resolved
+
+HIDDEN = "<hidden>"
+_PACKAGES = ("model-constructor", "offline-trainer-core")
+
+
+def write_records(
+    directory: RunDirectory,
+    resolved: ResolvedConfig,
+    shown: Mapping[str, Any],
+    plugins: Plugins,
+    datamodule: DataModule,
+    device: str,
+) -> RunManifest:
+    """Write run.json, the config as given and as resolved, and what the datamodule fitted.
+
+    Args:
+        shown: The bound config, as `without_secrets` leaves it.
+        device: What the engine chose.
+    """
+    manifest = describe_run(
+        versions=_versions(plugins),
+        plugins=plugins.versions(),
+        seed=resolved.data["run"].get("seed", 0),
+        device=device,
+        config_hash=config_hash(resolved.data),
+        earlier=directory.earlier,
+    )
+    directory.write_manifest(manifest)
+    files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
+    directory.write_config(files, dump_resolved(shown, resolved.source_map))
+    transform_state = getattr(datamodule, "transform_state", None)
+    fitted = transform_state() if transform_state is not None else None
+    if fitted is not None:
+        directory.write_transforms(fitted)
+    return manifest
+
+
+def without_secrets(data: Mapping[str, Any], resolved: ResolvedConfig) -> dict[str, Any]:
+    """Bound data as it may be stored and shown: values of secret variables hidden."""
+    shown = copy.deepcopy(dict(data))
+    for path in resolved.secrets:
+        holder: Any = shown
+        for part in path[:-1]:
+            holder = holder[part]
+        holder[path[-1]] = HIDDEN
+    return shown
+
+
+def _versions(plugins: Plugins) -> dict[str, str]:
+    versions = {name: version(name) for name in _PACKAGES}
+    for plugin, rows in plugins.call_each("ot_environment"):
+        if isinstance(rows, Exception):
+            notice(f"plugin '{plugin}' failed in ot_environment: {rows}")
+        else:
+            versions.update(dict(rows))
+    return versions
