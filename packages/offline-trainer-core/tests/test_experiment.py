@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from run_files import fingerprint, rows, steps
 
@@ -164,6 +166,37 @@ def test_validating_more_often_changes_no_weight(small_config: MakeConfig) -> No
     assert ours["rng.safetensors"] == theirs["rng.safetensors"]
 
 
+def test_schedules_step_at_their_interval(small_config: MakeConfig) -> None:
+    def rates(name: str, **scheduler: Any) -> list[float]:
+        config = small_config(
+            run={"out_dir": name},
+            scheduler={"_type_": "sched_factory.decay", "gamma": 0.5, **scheduler},
+            trainer={"max_epochs": 3, "log_every_n_steps": 100},
+        )
+        return [row["lr"] for row in rows(run_experiment(config).out_dir, "train")]
+
+    # A row is logged before the schedules of its epoch's end; an epoch has 4 steps.
+    assert rates("epoch", interval="epoch") == [0.05, 0.025, 0.0125]
+    assert rates("metric", interval="metric", monitor="val_loss") == [0.05, 0.025, 0.0125]
+    assert rates("step", interval="step") == [0.05 / 2**4, 0.05 / 2**8, 0.05 / 2**12]
+
+
+def test_the_validation_loss_is_weighted_by_samples(small_config: MakeConfig) -> None:
+    def validated(batch_size: int) -> dict[str, Any]:
+        config = small_config(
+            run={"out_dir": str(batch_size)},
+            optimizer={"lr": 1e-300},
+            trainer={"max_steps": 1, "val_every_n_steps": 1},
+        )
+        config["data"]["batch_size"] = batch_size
+        (row,) = rows(run_experiment(config).out_dir, "val")
+        return row
+
+    in_parts, at_once = validated(8), validated(10)  # 10 samples: 8 and 2, or all
+    assert in_parts["loss"] == pytest.approx(at_once["loss"], rel=1e-12)
+    assert in_parts["mae"] == pytest.approx(at_once["mae"], rel=1e-12)
+
+
 def test_two_models_each_with_an_optimizer(small_config: MakeConfig) -> None:
     layers = small_config()["model"]["sequential"]["layers"]
     config = small_config(
@@ -205,40 +238,94 @@ class FailingLogger:
     def close(self) -> None: ...
 
 
+class DisturbingCallback:
+    """Draws from every random stream while a batch is validated."""
+
+    def on_validation_batch_end(self, state: Any, control: Any) -> None:
+        random.random()
+        np.random.rand()
+        state.models["model"].layers["layer_2"].generator.random()
+
+
+class DrawingCallback:
+    """Leaves draws of Python's and NumPy's streams in the state that is saved."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+
+    def on_train_step_end(self, state: Any, control: Any) -> None:
+        self._sum += random.random()
+        state.metrics["draws"] = self._sum + np.random.rand()
+
+    def state_dict(self) -> Any:
+        return {"sum": self._sum}
+
+    def load_state_dict(self, state: Any) -> None:
+        self._sum = state["sum"]
+
+
 @pytest.fixture
-def failing_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Sections that bring the two classes above in through ``imports:``."""
-    (tmp_path / "failing_components.py").write_text(
-        "from test_experiment import FailingCallback, FailingLogger\n"
+def own_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Sections that bring the classes above in through ``imports:``."""
+    (tmp_path / "own_components.py").write_text(
+        "from test_experiment import *\n"
         "def register(registry):\n"
+        "    registry.add('cb.drawing', DrawingCallback)\n"
+        "    registry.add('cb.disturbing', DisturbingCallback)\n"
         "    registry.add('cb.failing', FailingCallback)\n"
         "    registry.add('log.failing', FailingLogger)\n"
     )
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     return {
-        "settings": {"allowed_import_prefixes": ["offline_trainer.", "failing_components."]},
-        "imports": ["offline_trainer.testing.numpy_engine", "failing_components"],
+        "settings": {"allowed_import_prefixes": ["offline_trainer.", "own_components."]},
+        "imports": ["offline_trainer.testing.numpy_engine", "own_components"],
     }
 
 
-def test_a_failing_callback_ends_the_run_with_its_name_and_hook(
-    small_config: MakeConfig, failing_components: dict[str, Any]
+def test_host_random_streams_and_callback_states_go_on_exactly(
+    small_config: MakeConfig, own_components: dict[str, Any]
 ) -> None:
-    config = small_config(**failing_components, callbacks=[{"_type_": "cb.failing"}])
+    callbacks = [{"_type_": "cb.drawing"}, {"_type_": "cb.model_checkpoint", "every_n_steps": 3}]
+
+    def config(out_dir: str, **trainer: Any) -> dict[str, Any]:
+        run = {"out_dir": out_dir}
+        return small_config(**own_components, run=run, callbacks=callbacks, trainer=trainer)
+
+    golden = run_experiment(config("golden"))
+    run_experiment(config("parts", max_steps=7, test_after_fit=False))
+    result = run_experiment(config("parts"), resume="auto")
+    assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+def test_a_failing_callback_ends_the_run_with_its_name_and_hook(
+    small_config: MakeConfig, own_components: dict[str, Any]
+) -> None:
+    config = small_config(**own_components, callbacks=[{"_type_": "cb.failing"}])
     with pytest.raises(ComponentFailedError, match=r"cb\.failing failed in on_epoch_end.*no more"):
         run_experiment(config)
 
 
 def test_a_failing_logger_changes_nothing(
     small_config: MakeConfig,
-    failing_components: dict[str, Any],
+    own_components: dict[str, Any],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     golden = run_experiment(small_config(run={"out_dir": "golden"}))
-    config = small_config(**failing_components, loggers=[{"_type_": "log.failing"}])
+    config = small_config(**own_components, loggers=[{"_type_": "log.failing"}])
     result = run_experiment(config)
     assert capsys.readouterr().err.count("FailingLogger failed") == 1
     assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+def test_what_validation_draws_changes_no_training(
+    small_config: MakeConfig, own_components: dict[str, Any]
+) -> None:
+    golden = run_experiment(small_config(run={"out_dir": "golden"}))
+    callbacks = [*small_config()["callbacks"], {"_type_": "cb.disturbing"}]
+    result = run_experiment(small_config(**own_components, callbacks=callbacks))
+    ours, theirs = fingerprint(result.out_dir), fingerprint(golden.out_dir)
+    assert ours["model.safetensors"] == theirs["model.safetensors"]
+    assert ours["rng.safetensors"] == theirs["rng.safetensors"]
 
 
 def test_nothing_is_written_for_a_config_that_is_wrong(small_config: MakeConfig) -> None:

@@ -94,6 +94,14 @@ def test_a_broken_plugin_has_a_status_and_no_keys(install: Install, case: str) -
     assert "data.fine" in registry
 
 
+def test_no_hook_of_a_plugin_that_failed_is_called(install: Install) -> None:
+    environment = "@hookimpl\ndef ot_environment():\n    return [('broken', '1')]\n"
+    install("broken", GOOD + "    raise RuntimeError('half-way')\n" + environment)
+    plugins = load_plugins()
+    assert status_of(plugins, "broken").state == "error"
+    assert ("broken", [("broken", "1")]) not in list(plugins.call_each("ot_environment"))
+
+
 def test_keyboard_interrupt_is_let_through(install: Install) -> None:
     install("stopping", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
