@@ -226,3 +226,24 @@ def test_a_caret_stands_under_a_wrong_override(
     assert "optimizer.kwargs.weigth_decay=0.1\n" in result.output
     assert "<cli:1>:1:" in result.output
     assert "did you mean `weight_decay`" in result.output
+
+
+def test_a_loss_that_does_not_take_the_targets(attempt: Attempt) -> None:
+    code, output = attempt(GOOD.replace("target: label", "target: [a, label]"))
+    assert code == 2
+    for text in ("(4, 3) float32", "(4, 2) int64", "path: loss", "bad.yaml:2"):
+        assert text in output
+    assert "Traceback" not in output
+
+
+def test_a_layer_that_does_not_take_what_comes_before(attempt: Attempt) -> None:
+    text = GOOD.replace(
+        "        dims: [null, 8, 3]\n",
+        "        dims: [null, 8]\n      - _type_: nn.Linear\n"
+        "        in_features: 9\n        out_features: 3\n",
+    )
+    code, output = attempt(text)
+    assert code == 2
+    for expected in ("model.sequential.layers[1]", "bad.yaml:10:", "4x8 and 9x3"):
+        assert expected in output
+    assert "Traceback" not in output

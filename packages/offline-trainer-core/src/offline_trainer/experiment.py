@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
-from model_constructor.errors import ParameterError
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
-from model_constructor.instantiate import located_parameter_error
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, accepted, checkpoint_settings
@@ -30,6 +28,7 @@ from offline_trainer.config.validate import (
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
+from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice
 from offline_trainer.outcome import outcome_written
@@ -154,8 +153,11 @@ def run_experiment(
         with outcome_written(directory, context, prepared.plugins, info):
             try:
                 trainer.fit(**accepted(trainer.fit, arguments, optional="context"))
-            except ParameterError as error:
-                raise located_parameter_error(error, (), sources) from error
+            except Exception as error:
+                explained = explain(error, sources)
+                if explained is None:
+                    raise
+                raise explained from error
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(
         context.outcome,

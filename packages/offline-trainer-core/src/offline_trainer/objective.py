@@ -7,6 +7,7 @@ from typing import Any
 
 from model_constructor.errors import ParameterError
 from offline_trainer.engine import EvalOutput, Stage
+from offline_trainer.explanation import is_misuse, shapes
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 
 
@@ -64,6 +65,14 @@ class SupervisedObjective:
             return self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
         except ParameterError as error:
             raise error.within("loss") from error
+        except Exception as error:
+            if not is_misuse(error):
+                raise
+            raise ParameterError(
+                f"the loss does not take outputs {shapes(outputs)} with targets {shapes(targets)}: "
+                f"{type(error).__name__}: {error}",
+                parameter="loss",
+            ) from error
 
     def _choose(self, models: Models) -> Any:
         if self._model is not None:
