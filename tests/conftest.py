@@ -21,10 +21,10 @@ def ot(tmp_path: Path) -> RunOt:
         return subprocess.run(
             [*OT, *arguments],
             cwd=tmp_path,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -36,7 +36,8 @@ refuse_torch() {
 }
 
 has_key() {
-  "$work/$1/bin/ot" list-components --json | grep -q "\"$2\""
+  listing=$("$work/$1/bin/ot" list-components --json)
+  grep -q "\"$2\"" <<< "$listing"
 }
 
 builder_tests=packages/model-constructor/tests/torch_builder

@@ -228,15 +228,16 @@ def test_a_caret_stands_under_a_wrong_override(
     assert "did you mean `weight_decay`" in result.output
 
 
-def test_a_loss_that_does_not_take_the_targets(attempt: Attempt) -> None:
+def test_a_loss_that_does_not_take_the_targets(attempt: Attempt, tmp_path: Path) -> None:
     code, output = attempt(GOOD.replace("target: label", "target: [a, label]"))
     assert code == 2
     for text in ("(4, 3) float32", "(4, 2) int64", "path: loss", "bad.yaml:2"):
         assert text in output
     assert "Traceback" not in output
+    assert not (tmp_path / "runs" / "bad").exists()
 
 
-def test_a_layer_that_does_not_take_what_comes_before(attempt: Attempt) -> None:
+def test_a_layer_that_does_not_take_what_comes_before(attempt: Attempt, tmp_path: Path) -> None:
     text = GOOD.replace(
         "        dims: [null, 8, 3]\n",
         "        dims: [null, 8]\n      - _type_: nn.Linear\n"
@@ -247,3 +248,12 @@ def test_a_layer_that_does_not_take_what_comes_before(attempt: Attempt) -> None:
     for expected in ("model.sequential.layers[1]", "bad.yaml:10:", "4x8 and 9x3"):
         assert expected in output
     assert "Traceback" not in output
+    assert not (tmp_path / "runs" / "bad").exists()
+
+
+def test_a_schedule_that_watches_a_metric_needs_that_interval(attempt: Attempt) -> None:
+    text = GOOD.replace("StepLR", "ReduceLROnPlateau").replace("{step_size: 1}", "{}")
+    code, output = attempt(text.replace("interval: epoch", "interval: epoch\n  monitor: val_loss"))
+    assert code == 2
+    for expected in ("its interval is `metric`", "scheduler.interval", "bad.yaml:31:13"):
+        assert expected in output

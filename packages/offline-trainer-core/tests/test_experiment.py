@@ -13,7 +13,13 @@ import pytest
 from run_files import fingerprint, rows, steps
 
 from model_constructor.errors import ConfigError
-from offline_trainer.errors import ComponentFailedError, DivergedError, StateMismatchError
+from offline_trainer.errors import (
+    ComponentFailedError,
+    DivergedError,
+    OfflineTrainerError,
+    RunDirectoryError,
+    StateMismatchError,
+)
 from offline_trainer.experiment import run_experiment
 
 MakeConfig = Callable[..., dict[str, Any]]
@@ -105,6 +111,17 @@ def test_resume_into_another_folder_starts_a_run_with_lineage(small_config: Make
     assert steps(first.out_dir) == [4, 8]
 
 
+def test_what_the_config_has_otherwise_than_the_checkpoints_is_said(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_experiment(small_config(trainer={"max_epochs": 1}))
+    run_experiment(small_config(), ["optimizer.lr=0.01"], resume="auto")
+    said = capsys.readouterr().err
+    assert "optimizer.lr: 0.05 → 0.01" in said
+    assert "trainer.max_epochs: 1 → 4" in said
+    assert "go on with the checkpoint's settings" in said
+
+
 def test_resume_auto_starts_anew_where_there_is_nothing(
     small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,9 +161,61 @@ def test_a_model_that_does_not_fit_the_checkpoint_is_refused(small_config: MakeC
         "model.sequential.layers[0].out_features=6",
         "model.sequential.layers[3].in_features=6",
     ]
+    config = (first.out_dir / "config.resolved.yaml").read_bytes()
     with pytest.raises(StateMismatchError, match="shape"):
         run_experiment(small_config(), overrides, resume="auto")
     assert fingerprint(first.out_dir) == before
+    assert (first.out_dir / "config.resolved.yaml").read_bytes() == config
+
+
+def test_a_mistake_that_only_a_batch_shows_moves_and_writes_nothing(
+    small_config: MakeConfig,
+) -> None:
+    first = run_experiment(small_config())
+    before = fingerprint(first.out_dir)
+    with pytest.raises(ValueError, match="size 5 is different from 8"):
+        run_experiment(small_config(), ["model.sequential.layers[3].in_features=5"])
+    assert fingerprint(first.out_dir) == before
+    assert {path.name for path in first.out_dir.parent.iterdir()} == {"run", "run.lock"}
+
+
+def test_checkpoints_of_another_run_are_never_mixed_with_ours(small_config: MakeConfig) -> None:
+    callbacks = [{"_type_": "cb.model_checkpoint", "save_dir": "kept", "every_n_epochs": 1}]
+    run_experiment(small_config(callbacks=callbacks))
+    with pytest.raises(RunDirectoryError, match="holds checkpoints of another run"):
+        run_experiment(small_config(callbacks=callbacks))
+    assert json.loads(Path("run/status.json").read_text())["state"] == "done"
+
+
+def test_a_run_whose_last_checkpoint_cannot_be_saved_does_not_end_well(
+    small_config: MakeConfig,
+) -> None:
+    Path("run").mkdir()
+    Path("kept").write_text("a file where a folder should be")
+    callbacks = [{"_type_": "cb.model_checkpoint", "save_dir": "kept"}]
+    with pytest.raises(OfflineTrainerError, match="kept"):
+        run_experiment(small_config(callbacks=callbacks))
+    assert json.loads(Path("run/status.json").read_text())["state"] == "failed"
+
+
+def test_a_schedule_by_metric_needs_validation_data(small_config: MakeConfig) -> None:
+    scheduler = {"_type_": "sched_factory.decay", "interval": "metric", "monitor": "val_loss"}
+    with pytest.raises(ConfigError, match="no validation part"):
+        run_experiment(small_config(scheduler=scheduler, data={"val_fraction": 0.0}))
+    assert not Path("run").exists()
+
+
+def test_a_module_of_imports_that_exits_is_an_error(small_config: MakeConfig) -> None:
+    Path("leaving.py").write_text("import sys; sys.exit(0)\n")
+    config = small_config(settings={"allowed_import_prefixes": ["leaving."]}, imports=["leaving"])
+    with pytest.raises(ConfigError, match="SystemExit"):
+        run_experiment(config)
+
+
+def test_an_objective_written_out_is_checked_like_the_default(small_config: MakeConfig) -> None:
+    config = small_config(objective={"_type_": "objective.supervised"}, io={"model_kwargs": {}})
+    with pytest.raises(ConfigError, match="does not feed `x`"):
+        run_experiment(config)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_step(

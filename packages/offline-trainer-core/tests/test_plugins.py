@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from model_constructor.config.resolve import resolve_config
+from model_constructor.errors import ConfigError
 from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.experiment import check_with_plugins
 from offline_trainer.plugins.loader import Plugins, PluginStatus, load_plugins
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.registry import build_registry
@@ -166,3 +169,25 @@ def test_order_is_the_same_for_any_order_of_sys_path(
     backward = [(s.provider.distribution, s.keys) for s in load_plugins().statuses]
     assert forward == backward
     assert forward[0][0] == "offline-trainer-core"
+
+
+def test_a_plugin_that_fails_to_resolve_a_key_stops_nobody(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resolving = "@hookimpl\ndef ot_resolve_component(key):\n    raise RuntimeError('broken')\n"
+    install("one", GOOD + resolving)
+    registry = build_registry(load_plugins())
+    assert "data.nothing" not in registry
+    assert "plugin 'one' failed in ot_resolve_component: broken" in capsys.readouterr().err
+
+
+def test_a_plugin_adds_findings_about_a_config(install: Install) -> None:
+    checking = (
+        "@hookimpl\ndef ot_check_config(config, report):\n"
+        "    report('seed 13 is unlucky', ('run', 'seed'))\n"
+    )
+    install("one", GOOD + checking)
+    resolved = resolve_config({"schema_version": 1, "run": {"seed": 13}})
+    with pytest.raises(ConfigError, match="unlucky") as caught:
+        check_with_plugins(load_plugins(), resolved)
+    assert caught.value.config_path == ("run", "seed")

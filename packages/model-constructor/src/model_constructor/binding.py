@@ -46,6 +46,7 @@ class Binder:
     targets_allowed: bool = False
     kinds: Mapping[ConfigPath, str] = field(default_factory=dict)
     errors: list[ConfigError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _signatures: dict[str, Signature | None] = field(default_factory=dict)
 
     def bind(self, value: Any, path: ConfigPath = (), annotation: Any = Any) -> Any:
@@ -106,8 +107,11 @@ class Binder:
                 sources=self.sources,
                 strict=self.settings.strict,
             )
+        ignored = self._ignored(entry, signature, kwargs, path)
         bound: dict[str, Any] = {}
         for key, value in spec.items():
+            if key in ignored:
+                continue
             if key in (TYPE_KEY, TARGET_KEY):
                 bound[key] = value
             elif key == ARGS_KEY:
@@ -128,6 +132,19 @@ class Binder:
             else:
                 bound[key] = self.bind(value, (*path, key), _annotation(signature, key))
         return bound
+
+    def _ignored(
+        self, entry: Entry, signature: Signature | None, kwargs: Mapping[str, Any], path: ConfigPath
+    ) -> set[str]:
+        """Unknown arguments that ``settings.strict: false`` drops, with a warning each."""
+        if signature is None or self.settings.strict or entry.signature != "best_effort":
+            return set()
+        unknown = {name for name in kwargs if not signature.accepts(name)}
+        for name in sorted(unknown):
+            place = self.sources.key_span((*path, name))
+            at = f"{place}: " if place is not None else ""
+            self.warnings.append(f"{at}`{name}` is not a parameter of {entry.key} and is ignored")
+        return unknown
 
     def _check_kind(self, entry: Entry, path: ConfigPath) -> None:
         wanted = self.kinds.get(path, entry.kind)
@@ -191,6 +208,11 @@ class Binder:
 def is_spec(value: object) -> bool:
     """Whether a value is a mapping that names a component."""
     return isinstance(value, Mapping) and (TYPE_KEY in value or TARGET_KEY in value)
+
+
+def component_name(spec: Mapping[str, Any]) -> str:
+    """What a spec calls its component: the registry key, or the target."""
+    return str(spec.get(TYPE_KEY, spec.get(TARGET_KEY)))
 
 
 def arguments_of(

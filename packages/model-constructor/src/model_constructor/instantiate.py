@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ def instantiate_value(
     spec = {**value, **provided} if provided and is_spec(value) else value
     bound = binder.bind(spec, path)
     raise_collected(binder.errors)
+    for text in binder.warnings:
+        warnings.warn(text, stacklevel=2)
     return _build(bound, path, binder)
 
 

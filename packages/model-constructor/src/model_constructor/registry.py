@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from model_constructor.errors import ConfigError, ConfigPath, close_matches
+from model_constructor.errors import ConfigError, close_matches
 
 SignaturePolicy = Literal["strict", "best_effort", "runtime_only"]
 SIGNATURE_POLICIES: tuple[SignaturePolicy, ...] = ("strict", "best_effort", "runtime_only")
@@ -399,11 +399,3 @@ def _load(entry: Entry) -> Any:
             help=f"ot doctor {entry.provider.plugin}" if entry.provider.plugin else "",
         ) from error
     return target
-
-
-def located_lookup(registry: Registry, key: str, path: ConfigPath) -> Entry:
-    """`Registry.get_module` whose errors carry the config path of the key."""
-    try:
-        return registry.get_module(key)
-    except ConfigError as error:
-        raise error.located(path, None) from error

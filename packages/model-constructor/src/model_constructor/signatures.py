@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import typing
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,10 @@ class Signature:
     positional: tuple[str, ...]
     any_keyword: bool
     any_positional: bool
+
+    def accepts(self, name: str) -> bool:
+        """Whether a keyword argument of this name may be given."""
+        return self.any_keyword or name in self.parameters
 
 
 def read_signature(target: Any) -> Signature | None:
@@ -77,28 +80,26 @@ def check_arguments(
         args: Positional arguments.
         kwargs: Names of the keyword arguments.
         path: Config path of the spec.
-        strict: ``settings.strict``; when false, unknown names of a ``best_effort`` component warn.
+        strict: ``settings.strict``; when false, unknown names of a ``best_effort`` component pass.
     """
     if entry.signature == "runtime_only":
         return []
     errors = []
     accepted = list(signature.parameters)
     for name in kwargs:
-        if name in signature.parameters or signature.any_keyword:
+        if signature.accepts(name) or (entry.signature == "best_effort" and not strict):
             continue
-        error = ConfigError(
-            f"unknown key `{name}` for {entry.key}",
-            code="OT0312",
-            config_path=(*path, name),
-            span=sources.key_span((*path, name)),
-            suggestions=close_matches(name, accepted),
-            label=f"not a parameter of {entry.key} ({entry.provider})",
-            help=f"accepted: {', '.join(accepted) or 'nothing'}",
+        errors.append(
+            ConfigError(
+                f"unknown key `{name}` for {entry.key}",
+                code="OT0312",
+                config_path=(*path, name),
+                span=sources.key_span((*path, name)),
+                suggestions=close_matches(name, accepted),
+                label=f"not a parameter of {entry.key} ({entry.provider})",
+                help=f"accepted: {', '.join(accepted) or 'nothing'}",
+            )
         )
-        if entry.signature == "best_effort" and not strict:
-            warnings.warn(str(error), stacklevel=2)
-        else:
-            errors.append(error)
     filled = set(signature.positional[: len(args)])
     for name in sorted(filled & set(kwargs)):
         errors.append(

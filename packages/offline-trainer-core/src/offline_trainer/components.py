@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_constructor.binding import TYPE_KEY, is_spec
+from model_constructor.binding import TYPE_KEY, component_name, is_spec
+from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath
 from model_constructor.instantiate import component_errors, instantiate_value
 from model_constructor.registry import Entry, Registry
@@ -21,6 +22,7 @@ from offline_trainer.protocols import DataModule, Io, Objective
 
 DEFAULT_OBJECTIVE = {TYPE_KEY: "objective.supervised"}
 PRIORITY_TAG = "priority:"
+FACTORY_KINDS = ("optim_factory", "sched_factory")
 
 
 @dataclass(slots=True)
@@ -32,12 +34,14 @@ class Builder:
         registry: The run's registry.
         sources: Places of the values.
         settings: The config's settings.
+        targets_allowed: The caller's permission for ``_target_``.
     """
 
     data: Mapping[str, Any]
     registry: Registry
     sources: SourceMap
-    settings: Any
+    settings: Settings
+    targets_allowed: bool = False
 
     def section(self, name: str) -> Any:
         """The component of a section, a list or mapping of them, or None where it is absent."""
@@ -59,11 +63,13 @@ class Builder:
             path=path,
             sources=self.sources,
             settings=self.settings,
+            targets_allowed=self.targets_allowed,
         )
-        entry = self.registry.get_module(spec[TYPE_KEY])
-        check_methods(built, kind, entry.key, str(entry.provider), path, self.sources)
-        if hasattr(built, "check"):
-            with self.errors_of((path), spec):
+        name = component_name(spec)
+        provider = self.registry.get_module(name).provider if TYPE_KEY in spec else "_target_"
+        check_methods(built, kind, name, str(provider), path, self.sources)
+        if kind in FACTORY_KINDS and hasattr(built, "check"):
+            with self.errors_of(path, spec):
                 built.check(self.registry)
         return built
 
@@ -75,7 +81,7 @@ class Builder:
         """
         spec = self.data.get("engine") or {TYPE_KEY: best_engine(self.registry)}
         engine: Engine = self.component(spec, "engine", ("engine",))
-        with component_errors(spec[TYPE_KEY], ("run",), self.sources):
+        with component_errors(component_name(spec), ("run",), self.sources):
             return engine, engine.prepare(run)
 
     def objective(self) -> Objective:
@@ -107,7 +113,7 @@ class Builder:
 
     def errors_of(self, path: ConfigPath, spec: Mapping[str, Any]) -> component_errors:
         """A context in which errors of a component become errors at its place in the config."""
-        return component_errors(spec[TYPE_KEY], path, self.sources, doing="failed")
+        return component_errors(component_name(spec), path, self.sources, doing="failed")
 
 
 def best_engine(registry: Registry) -> str:
@@ -142,29 +148,30 @@ def checkpoint_settings(callbacks: list[Any], sources: SourceMap) -> tuple[Path 
     """Folder and number of checkpoints to keep, as the checkpoint callbacks ask.
 
     Raises:
-        ConfigError: Two callbacks name different folders; a run has one.
+        ConfigError: Two callbacks differ; a run has one checkpoint store.
     """
     folders: dict[Path, int] = {}
-    keep_last = None
+    kept: dict[int, int] = {}
     for index, callback in enumerate(callbacks):
         folder = getattr(callback, "save_dir", None)
         if folder is not None:
             folders.setdefault(Path(folder).absolute(), index)
-        keep_last = getattr(callback, "keep_last", None) or keep_last
-    if len(folders) > 1:
-        path = ("callbacks", max(folders.values()), "save_dir")
-        raise ConfigError(
-            "two checkpoint callbacks name different folders; a run has one checkpoint store",
-            code="OT0602",
-            config_path=path,
-            span=sources.span(path),
-            help="give both the same save_dir",
-        )
-    return next(iter(folders), None), keep_last
+        if getattr(callback, "keep_last", None) is not None:
+            kept.setdefault(callback.keep_last, index)
+    for name, values in (("save_dir", folders), ("keep_last", kept)):
+        if len(values) > 1:
+            path = ("callbacks", max(values.values()), name)
+            raise ConfigError(
+                f"two checkpoint callbacks differ in {name}; a run has one checkpoint store",
+                code="OT0602",
+                config_path=path,
+                span=sources.span(path),
+                help=f"give both the same {name}",
+            )
+    return next(iter(folders), None), next(iter(kept), None)
 
 
-def accepted(function: Any, arguments: Mapping[str, Any], optional: str) -> dict[str, Any]:
-    """``arguments``, without the one named ``optional`` if the function does not take it."""
-    parameters = inspect.signature(function).parameters.values()
-    takes = any(p.name == optional or p.kind is p.VAR_KEYWORD for p in parameters)
-    return {name: value for name, value in arguments.items() if takes or name != optional}
+def takes_context(fit: Any) -> bool:
+    """Whether a trainer's ``fit`` has a ``context`` parameter, or takes any."""
+    parameters = inspect.signature(fit).parameters.values()
+    return any(p.name == "context" or p.kind is p.VAR_KEYWORD for p in parameters)

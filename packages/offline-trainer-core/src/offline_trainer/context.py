@@ -6,7 +6,7 @@ wraps another loses nothing by passing it on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,8 @@ class RunContext:
 
     Attributes:
         engine: Prepared, with its models built, not yet set up.
+        begin: Called by the trainer when it has tried what can be tried without writing; the run
+            directory is opened by it.
         example_batch: The first training batch, for layers whose sizes come from the data.
         epoch_length: Batches of an epoch, when the dataloader can tell.
         objective: What one step computes.
@@ -53,6 +55,7 @@ class RunContext:
     """
 
     engine: Engine
+    begin: Callable[[], None]
     example_batch: Any
     epoch_length: int | None
     objective: Objective

@@ -14,30 +14,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
+from model_constructor.errors import ConfigError, ConfigPath, raise_collected
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
-from offline_trainer.components import Builder, accepted, checkpoint_settings
+from offline_trainer.components import Builder, checkpoint_settings, takes_context
 from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     bind_components,
     validate_post_model,
     validate_preflight,
+    validate_with_data,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice
-from offline_trainer.outcome import outcome_written
+from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
-from offline_trainer.records import without_secrets, write_records
+from offline_trainer.records import describe, without_secrets, write_records
 from offline_trainer.registry import build_registry, register_imports
-from offline_trainer.run.opening import open_run_directory, open_store
+from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
 
 
@@ -80,6 +83,7 @@ def run_experiment(
     *,
     resume: str | None = None,
     no_plugin: Sequence[str] = (),
+    allow_target: bool = False,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -88,14 +92,16 @@ def run_experiment(
         overrides: Changes such as ``trainer.max_epochs=5``.
         resume: Overrides ``run.resume_from``: a checkpoint, a run directory, or ``auto``.
         no_plugin: Plugins or distributions to leave out.
+        allow_target: Permit ``_target_`` in a config whose settings ask for it.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
         OfflineTrainerError: The run failed; its class says how.
     """
-    prepared = prepare(path, overrides, no_plugin=no_plugin)
+    prepared = prepare(path, overrides, no_plugin=no_plugin, allow_target=allow_target)
     run, sources = prepared.run, prepared.resolved.source_map
-    builder = Builder(prepared.data, prepared.registry, sources, prepared.resolved.settings)
+    settings = prepared.resolved.settings
+    builder = Builder(prepared.data, prepared.registry, sources, settings, allow_target)
 
     seed_host(run.seed)
     engine, device = builder.engine(run.settings())
@@ -114,28 +120,38 @@ def run_experiment(
     save_dir, keep_last = checkpoint_settings(callbacks, sources)
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
+    validate_with_data(prepared.resolved, datamodule)
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
     with directory, SignalFlag() as signals:
         resolved, shown = prepared.resolved, without_secrets(prepared.data, prepared.resolved)
-        manifest = write_records(directory, resolved, shown, prepared.plugins, datamodule, device)
-        store = open_store(directory, manifest, save_dir, keep_last, resumed)
+        manifest = describe(directory, resolved, prepared.plugins, device)
+        if resumed is not None:
+            report_changes(directory, resumed, manifest, shown)
         context = RunContext(
             engine=engine,
+            begin=lambda: record.begin(),
             example_batch=batch,
             epoch_length=epoch_length,
             objective=objective,
-            store=store,
+            store=open_store(directory, manifest, save_dir, keep_last, resumed),
             metrics_log=JsonlLogger(directory.metrics_file),
             signals=signals,
             resume=resumed,
             same_metrics_file=directory.earlier is not None,
             init_from=init_from if resumed is None else None,
-            callback_names=[spec["_type_"] for spec in prepared.data.get("callbacks") or []],
+            callback_names=[component_name(spec) for spec in prepared.data.get("callbacks") or []],
         )
         info = RunInfo(run.name, manifest.run_id, directory.root, run.seed, shown)
+        record = RunRecord(
+            directory,
+            lambda: write_records(directory, manifest, resolved, shown, datamodule),
+            context,
+            prepared.plugins,
+            info,
+        )
         arguments = {
             "model": models if "models" in prepared.data else models["model"],
             "datamodule": datamodule,
@@ -150,9 +166,12 @@ def run_experiment(
             "run": info,
             "context": context,
         }
-        with outcome_written(directory, context, prepared.plugins, info):
+        with record:
+            if not takes_context(trainer.fit):
+                del arguments["context"]
+                record.begin()
             try:
-                trainer.fit(**accepted(trainer.fit, arguments, optional="context"))
+                trainer.fit(**arguments)
             except Exception as error:
                 explained = explain(error, sources)
                 if explained is None:
@@ -174,6 +193,7 @@ def prepare(
     overrides: Sequence[str] = (),
     *,
     no_plugin: Sequence[str] = (),
+    allow_target: bool = False,
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
 
@@ -191,10 +211,30 @@ def prepare(
     register_imports(registry, resolved.data.get("imports") or (), resolved.source_map)
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
-    data = bind_components(resolved, registry)
+    data = bind_components(resolved, registry, targets_allowed=allow_target)
+    check_with_plugins(plugins, resolved)
     graphs = compile_all(data, resolved.source_map)
     run = read_run_section(resolved.data["run"], resolved.source_map)
     return Prepared(resolved, plugins, registry, data, run, graphs)
+
+
+def check_with_plugins(plugins: Plugins, resolved: ResolvedConfig) -> None:
+    """Let plugins look at the config; what they find is reported like our own errors.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
+    found: list[ConfigError] = []
+
+    def report(message: str, config_path: ConfigPath = ()) -> None:
+        path = tuple(config_path)
+        span = resolved.source_map.span(path)
+        found.append(ConfigError(message, code="OT0326", config_path=path, span=span))
+
+    for plugin, result in plugins.call_each("ot_check_config", config=resolved.data, report=report):
+        if isinstance(result, Exception):
+            notice(f"plugin '{plugin}' failed in ot_check_config: {result}")
+    raise_collected(found)
 
 
 def report_plugins(plugins: Plugins) -> None:

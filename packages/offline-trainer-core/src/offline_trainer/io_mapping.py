@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches, format_config_path
+from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import Stage
 
 FieldPath = str | int | Sequence[str | int]
@@ -98,7 +99,7 @@ class MappingIo:
             ParameterError: The batch lacks the field, or has no array at all.
         """
         if self._weight is None:
-            count = _sample_count(batch)
+            count = sample_count(batch)
             if count is None:
                 raise ParameterError(
                     "the batch has no array to count its samples by",
@@ -162,19 +163,3 @@ def _contents(container: Any) -> str:
     if isinstance(container, (list, tuple)):
         return f"it is a {type(container).__name__} of {len(container)}"
     return f"it is a {type(container).__name__}"
-
-
-def _sample_count(batch: Any) -> int | None:
-    """The leading size of the first array that has one, going through nested containers."""
-    shape: Sequence[int] = getattr(batch, "shape", ())
-    if shape:
-        return shape[0]
-    if isinstance(batch, Mapping):
-        batch = batch.values()
-    elif not isinstance(batch, (list, tuple)):
-        return None
-    for item in batch:
-        count = _sample_count(item)
-        if count is not None:
-            return count
-    return None

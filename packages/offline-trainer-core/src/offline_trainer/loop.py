@@ -18,8 +18,8 @@ from typing import Any
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.engine import Engine, Json, Stage, StepOutput
-from offline_trainer.errors import DivergedError, OfflineTrainerError
+from offline_trainer.engine import Engine, Interval, Json, Stage, StepOutput
+from offline_trainer.errors import DivergedError, OfflineTrainerError, RunDirectoryError
 from offline_trainer.evaluation import evaluate
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
@@ -78,10 +78,11 @@ class Loop:
             self._epoch()
             if self.signals:
                 self.hooks.call("on_interrupt", self.state)
-                self._save()
+                self._save(must_succeed=True)
                 return False
         self.hooks.call("on_fit_end", self.state)
-        self._save_if_asked()
+        if self.hooks.control.save:
+            self._save(must_succeed=True)
         self._log_train()
         return True
 
@@ -98,24 +99,25 @@ class Loop:
     def _step(self, window: TrainWindow) -> None:
         self.hooks.call("on_window_start", self.state)
         output = self.engine.train_step(window.batches)
-        self.engine.step_schedules("step", {})
+        self._step_schedules("step")
         self._count(window, output)
         self.hooks.call("on_train_step_end", self.state)
         if window.is_last or self.state.global_step % self.options.log_every_n_steps == 0:
             self._log_train()
         validated = self._validation_due(window.is_last) and self._validate()
         if window.is_last:
-            self.engine.step_schedules("epoch", self.state.metrics)
+            self._step_schedules("epoch")
             self.hooks.call("on_epoch_end", self.state)
             self.progress.end_epoch()
         if validated:
-            self._step_metric_schedules()
-        self._save_if_asked()
+            self._step_schedules("metric")
+        if self.hooks.control.save:
+            self._save()
 
-    def _step_metric_schedules(self) -> None:
+    def _step_schedules(self, interval: Interval) -> None:
         metrics = self.state.metrics
         try:
-            self.engine.step_schedules("metric", metrics)
+            self.engine.step_schedules(interval, metrics)
         except KeyError as error:
             raise ParameterError(
                 f"there is no metric {error} to monitor; there are {', '.join(metrics)}",
@@ -216,11 +218,7 @@ class Loop:
             or time.monotonic() - self._started_seconds >= options.max_seconds
         )
 
-    def _save_if_asked(self) -> None:
-        if self.hooks.control.save:
-            self._save()
-
-    def _save(self) -> None:
+    def _save(self, *, must_succeed: bool = False) -> None:
         self.hooks.control.save = False
         self._read_train_mean()
         self.hooks.call("on_state_snapshot", self.state)
@@ -232,11 +230,11 @@ class Loop:
                 step=state.global_step,
                 epoch=state.epoch,
             )
+        except (DivergedError, RunDirectoryError):
+            raise
         except (OSError, OfflineTrainerError) as error:
-            if isinstance(error, DivergedError):
-                raise
             self._failed_saves += 1
-            if self._failed_saves > FAILED_SAVES_ALLOWED:
+            if must_succeed or self._failed_saves > FAILED_SAVES_ALLOWED:
                 raise
             notice(f"checkpoint of step {state.global_step} was not saved: {error}")
             return

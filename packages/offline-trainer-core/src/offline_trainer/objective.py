@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from model_constructor.errors import ParameterError
+from model_constructor.errors import ParameterError, close_matches
+from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import EvalOutput, Stage
 from offline_trainer.explanation import is_misuse, shapes
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
@@ -47,7 +48,14 @@ class SupervisedObjective:
         """What the io component says; otherwise the number of samples."""
         if self._weight is not None:
             return float(self._weight(batch))
-        return float(batch_size(batch))
+        count = sample_count(batch)
+        if count is None:
+            raise ParameterError(
+                "the batch has no array to count its samples by",
+                parameter="io",
+                help="give the io component a method weight(batch)",
+            )
+        return float(count)
 
     def _train_loss(self, models: Models, batch: Any, stage: Stage) -> LossOutput:
         outputs, targets = self._forward(models, batch, stage)
@@ -75,24 +83,17 @@ class SupervisedObjective:
             ) from error
 
     def _choose(self, models: Models) -> Any:
-        if self._model is not None:
+        if self._model is not None and self._model in models:
             return models[self._model]
+        if self._model is not None:
+            raise ParameterError(
+                f"there is no model `{self._model}`; models: {', '.join(models)}",
+                parameter=("objective", "model"),
+                suggestions=close_matches(self._model, models),
+            )
         if len(models) > 1:
             raise ParameterError(
                 f"there are several models ({', '.join(models)}); say which one is trained",
                 parameter=("objective", "model"),
             )
         return next(iter(models.values()))
-
-
-def batch_size(batch: Any) -> int:
-    """The leading size of the first array in a batch of nested containers.
-
-    >>> batch_size({"x": [[1.0], [2.0]]})
-    2
-    """
-    if isinstance(batch, dict):
-        return batch_size(next(iter(batch.values())))
-    if isinstance(batch, tuple) and batch:
-        return batch_size(batch[0])
-    return len(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from model_constructor.errors import ConfigError
@@ -21,23 +22,51 @@ from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.status import RunState, Status
 
 
-class outcome_written:  # noqa: N801 - reads as a context at its use
-    """Writes status.json at start and end, events.jsonl, and tells plugins, whatever happens."""
+class RunRecord:
+    """What is written of a run while it goes on and when it ends.
+
+    A context around ``trainer.fit``. Nothing is written before `begin`, which the trainer calls
+    when it has tried all that can be tried without writing: a mistake found until then leaves
+    everything as it was.
+
+    Args:
+        write: Writes the records of the start.
+    """
 
     def __init__(
-        self, directory: RunDirectory, context: RunContext, plugins: Plugins, info: RunInfo
+        self,
+        directory: RunDirectory,
+        write: Callable[[], None],
+        context: RunContext,
+        plugins: Plugins,
+        info: RunInfo,
     ) -> None:
         self._directory = directory
+        self._write = write
         self._context = context
         self._plugins = plugins
         self._info = info
+        self._begun = False
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
+        """The directory is this run's from now on; later calls do nothing."""
+        if self._begun:
+            return
+        moved = self._directory.begin()
+        if moved:
+            notice(moved)
+        self._write()
         self._directory.write_status(Status("running"))
         self._directory.append_event("start")
+        self._begun = True
         self._tell("ot_run_start", run=self._info)
 
+    def __enter__(self) -> None:
+        return None
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._begun:
+            return
         state, exit_code, message = _classify(error, self._context.outcome)
         context = self._context
         self._directory.write_status(

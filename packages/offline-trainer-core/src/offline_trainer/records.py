@@ -21,21 +21,15 @@ HIDDEN = "<hidden>"
 _PACKAGES = ("model-constructor", "offline-trainer-core")
 
 
-def write_records(
-    directory: RunDirectory,
-    resolved: ResolvedConfig,
-    shown: Mapping[str, Any],
-    plugins: Plugins,
-    datamodule: DataModule,
-    device: str,
+def describe(
+    directory: RunDirectory, resolved: ResolvedConfig, plugins: Plugins, device: str
 ) -> RunManifest:
-    """Write run.json, the config as given and as resolved, and what the datamodule fitted.
+    """What run.json will say.
 
     Args:
-        shown: The bound config, as `without_secrets` leaves it.
         device: What the engine chose.
     """
-    manifest = describe_run(
+    return describe_run(
         versions=_versions(plugins),
         plugins=plugins.versions(),
         seed=resolved.data["run"].get("seed", 0),
@@ -43,6 +37,20 @@ def write_records(
         config_hash=config_hash(resolved.data),
         earlier=directory.earlier,
     )
+
+
+def write_records(
+    directory: RunDirectory,
+    manifest: RunManifest,
+    resolved: ResolvedConfig,
+    shown: Mapping[str, Any],
+    datamodule: DataModule,
+) -> None:
+    """Write run.json, the config as given and as resolved, and what the datamodule fitted.
+
+    Args:
+        shown: The bound config, as `without_secrets` leaves it.
+    """
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))
@@ -50,7 +58,6 @@ def write_records(
     fitted = transform_state() if transform_state is not None else None
     if fitted is not None:
         directory.write_transforms(fitted)
-    return manifest
 
 
 def without_secrets(data: Mapping[str, Any], resolved: ResolvedConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from model_constructor.errors import ConfigError
 from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
+from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins, load_plugins
 
 
@@ -51,16 +52,22 @@ def register_imports(registry: Registry, imports: Sequence[str], sources: Source
             if register is None:
                 raise AttributeError(f"{module.__file__} has no function register(registry)")
             register(buffer)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"`{name}` of imports: failed: {type(error).__name__}: {error}",
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),
+                help="modules are looked up in the current folder and among installed packages",
             ) from error
         registry.commit(buffer)
 
 
 def _resolve(plugins: Plugins, key: str) -> Entry | None:
-    found: Entry | None = plugins.manager.hook.ot_resolve_component(key=key, config_path=())
-    return found
+    for plugin, found in plugins.call_each("ot_resolve_component", key=key, config_path=()):
+        if isinstance(found, Exception):
+            notice(f"plugin '{plugin}' failed in ot_resolve_component: {found}")
+        elif found is not None:
+            entry: Entry = found
+            return entry
+    return None

@@ -13,6 +13,7 @@ from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
+from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loop import Loop, LoopOptions
 from offline_trainer.notices import notice
@@ -138,6 +139,13 @@ class DefaultTrainer:
             self._clip_grad_value,
         )
         context.engine.setup(task, context.example_batch)
+        if context.init_from is not None:
+            _load_weights(context.engine, context.init_from)
+        if context.resume is not None:
+            context.engine.restore(context.resume.state)
+        with isolated_random_streams(context.engine):
+            context.engine.eval_step(context.example_batch, "val")
+        context.begin()
         loop = Loop(
             engine=context.engine,
             objective=context.objective,
@@ -152,10 +160,8 @@ class DefaultTrainer:
             options=self._options,
             state=LoopState(models=models, out_dir=run.out_dir),
         )
-        if context.init_from is not None:
-            _load_weights(context.engine, context.init_from)
         if context.resume is not None:
-            _restore(loop, context.resume, same_metrics_file=context.same_metrics_file)
+            _go_on(loop, context.resume, same_metrics_file=context.same_metrics_file)
         loop.loggers.log_hparams(run.config)
         self._run(loop, context)
 
@@ -216,8 +222,7 @@ def plan_optimizers(
     ]
 
 
-def _restore(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
-    loop.engine.restore(checkpoint.state)  # first, for it may find that nothing fits
+def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
     if same_metrics_file:
         loop.metrics_log.go_back_to(checkpoint.loop_state["metrics_bytes"])
     loop.load_state_dict(checkpoint.loop_state)

@@ -34,7 +34,8 @@ def test_a_fresh_directory(tmp_path: Path) -> None:
     with RunDirectory.open(tmp_path / "runs" / "one", resume=False) as run:
         assert run.root == tmp_path / "runs" / "one"
         assert run.earlier is None
-        assert run.moved_line is None
+        assert not run.root.exists()
+        assert run.begin() is None
         assert list(run.root.iterdir()) == []
         assert run.checkpoints == run.root / "checkpoints"
         assert run.quarantine == run.root / "quarantine"
@@ -58,7 +59,8 @@ def test_an_earlier_run_is_moved_aside_whole(tmp_path: Path) -> None:
     run_once(out_dir)
     for moved in ("run.20260304-050607", "run.20260304-050607-2"):
         with RunDirectory.open(out_dir, resume=False) as run:
-            assert run.moved_line == f"earlier run in {out_dir} moved to {tmp_path / moved}"
+            assert (out_dir / "run.json").exists()  # opening alone moves nothing
+            assert run.begin() == f"earlier run in {out_dir} moved to {tmp_path / moved}"
             assert list(out_dir.iterdir()) == []
             run.write_manifest(manifest())
         assert (tmp_path / moved / "run.json").exists()
@@ -70,14 +72,14 @@ def test_an_earlier_run_with_an_unreadable_manifest_is_moved_aside_too(tmp_path:
     out_dir.mkdir()
     (out_dir / "run.json").write_text("torn")
     with RunDirectory.open(out_dir, resume=False) as run:
-        assert run.moved_line is not None
+        assert run.begin() is not None
     assert len(list(tmp_path.glob("run.*-*/run.json"))) == 1
 
 
 def test_resuming_keeps_everything_in_its_place(tmp_path: Path) -> None:
     run_once(tmp_path / "run")
     with RunDirectory.open(tmp_path / "run", resume=True) as run:
-        assert run.moved_line is None
+        assert run.begin() is None
         assert run.earlier is not None
         assert (run.root / "status.json").exists()
         run.write_manifest(manifest(run.earlier))
@@ -107,14 +109,17 @@ def test_the_current_folder_is_not_moved_away(
     run_once(tmp_path / "run")
     (tmp_path / "run" / "below").mkdir()
     monkeypatch.chdir(tmp_path / "run" / "below")
-    with pytest.raises(RunDirectoryError, match="is the current folder or contains it"):
-        RunDirectory.open(tmp_path / "run", resume=False)
+    with (
+        RunDirectory.open(tmp_path / "run", resume=False) as run,
+        pytest.raises(RunDirectoryError, match="is the current folder or contains it"),
+    ):
+        run.begin()
     assert (tmp_path / "run" / "run.json").exists()
 
 
 def test_a_file_in_its_place_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
-    with pytest.raises(RunDirectoryError, match="cannot be made a run directory"):
+    with pytest.raises(RunDirectoryError, match="is not a directory"):
         RunDirectory.open(tmp_path / "run", resume=False)
 
 

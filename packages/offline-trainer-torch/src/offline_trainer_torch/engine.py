@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,8 +54,6 @@ class TorchEngine:
         models: By name.
         optimizers: By name, each with its schedule.
     """
-
-    priority: ClassVar[int] = 100
 
     device: torch.device
     models: dict[str, nn.Module]

@@ -88,10 +88,10 @@ class SchedulerFactory:
             scheduler = scheduler_class(optimizer, *self.args, **self.kwargs)
         except _REFUSALS as error:
             raise refused(self.type, error) from error
-        if isinstance(scheduler, ReduceLROnPlateau) and not self.monitor:
+        if isinstance(scheduler, ReduceLROnPlateau) and self.interval != "metric":
             raise ParameterError(
-                f"{self.type} watches a metric and needs `monitor`",
-                parameter="monitor",
+                f"{self.type} watches a metric, so its interval is `metric`, got {self.interval!r}",
+                parameter="interval" if self.monitor else "monitor",
                 help="add `interval: metric` and `monitor: val_loss`",
             )
         return SchedulerBundle(scheduler, self.interval, self.frequency, self.monitor)

@@ -98,10 +98,6 @@ class Hooks:
                 self._disable(name, callback)
                 notice(f"callback {name} failed in {hook} and is disabled: {error}")
 
-    def has(self, hook: HookName) -> bool:
-        """Whether any callback implements a hook point."""
-        return bool(self._called[hook])
-
     def state_dict(self) -> dict[str, Any]:
         """The states of the callbacks that have one, by position and name."""
         return {

@@ -27,6 +27,7 @@ from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunD
 
 STATE_NAME = "state.json"
 TENSORS_SUFFIX = ".safetensors"
+QUARANTINE_NAME = "quarantine"
 _STEP_NAME = re.compile(r"step-(\d{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -175,6 +176,11 @@ def resolve(path: Path) -> Checkpoint:
     if (path / MANIFEST_NAME).exists() or _STEP_NAME.fullmatch(path.name):
         return load(path.resolve())
     folder = next((at for at in (path, path / "checkpoints") if step_directories(at)), None)
+    if folder is None and step_directories(path / QUARANTINE_NAME):
+        raise CheckpointError(
+            f"every checkpoint of {path} is damaged",
+            help=f"they are in {path / QUARANTINE_NAME}, each with the reason",
+        )
     if folder is None:
         raise RunDirectoryError(
             f"cannot resume from {path}: it holds no checkpoint",

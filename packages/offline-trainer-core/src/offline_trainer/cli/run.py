@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
 from offline_trainer.cli.errors import errors_shown
-from offline_trainer.cli.options import config_argument, no_plugin_option, overrides_argument
+from offline_trainer.cli.options import (
+    allow_target_option,
+    config_argument,
+    no_plugin_option,
+    overrides_argument,
+)
 from offline_trainer.loggers.stdout import format_number
 
 
@@ -22,8 +28,13 @@ from offline_trainer.loggers.stdout import format_number
     help="Go on from a checkpoint or run directory; auto: if there is something to go on from.",
 )
 @no_plugin_option
+@allow_target_option
 def command(
-    config: str, overrides: tuple[str, ...], resume: str | None, no_plugin: tuple[str, ...]
+    config: str,
+    overrides: tuple[str, ...],
+    resume: str | None,
+    no_plugin: tuple[str, ...],
+    allow_target: bool,
 ) -> None:
     """Train what CONFIG describes.
 
@@ -32,11 +43,16 @@ def command(
     with errors_shown(overrides):
         from offline_trainer.experiment import run_experiment
 
-        result = run_experiment(config, overrides, resume=resume, no_plugin=no_plugin)
+        result = run_experiment(
+            config, overrides, resume=resume, no_plugin=no_plugin, allow_target=allow_target
+        )
         shown = _shown(result.out_dir)
         if result.outcome == "interrupted":
             click.echo(f"interrupted at step {result.global_step}, checkpoint saved")
-            click.echo(f"go on with: ot run {config} --resume auto")
+            options = [part for name in no_plugin for part in ("--no-plugin", name)]
+            options += ["--allow-target"] if allow_target else []
+            again = ["ot", "run", config, *overrides, *options, "--resume", "auto"]
+            click.echo(f"go on with: {shlex.join(again)}")
         else:
             click.echo(f"done after {result.epoch} epochs, {result.global_step} steps")
         for name, value in result.test_metrics.items():

@@ -6,11 +6,11 @@ component; the components and their signatures; and, once models exist, what dep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_constructor.binding import Binder, is_spec, prefix_allowed
+from model_constructor.binding import TYPE_KEY, Binder, is_spec, prefix_allowed
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -26,12 +26,14 @@ from offline_trainer.config.sections import (
     SINGLE_SECTIONS,
     section_specs,
 )
+from offline_trainer.notices import notice
 
 if TYPE_CHECKING:
     from model_constructor.config.resolve import ResolvedConfig
     from model_constructor.graph.ir import GraphIR
 
 REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
+SUPERVISED = "objective.supervised"
 SUPERVISED_SECTIONS = ("io", "loss")
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
@@ -50,10 +52,13 @@ def validate_preflight(resolved: ResolvedConfig) -> None:
     report.imports()
     report.pure_data()
     report.scheduler_intervals()
+    report.secret_names(resolved.secrets)
     raise_collected(report.errors)
 
 
-def bind_components(resolved: ResolvedConfig, registry: Registry) -> dict[str, Any]:
+def bind_components(
+    resolved: ResolvedConfig, registry: Registry, *, targets_allowed: bool = False
+) -> dict[str, Any]:
     """Check every component of the config against the registry, and type its arguments.
 
     Returns:
@@ -64,13 +69,24 @@ def bind_components(resolved: ResolvedConfig, registry: Registry) -> dict[str, A
         ConfigError: Everything found, together: unknown keys, wrong kinds, wrong arguments.
     """
     kinds = {path: kind for path, kind, _ in section_specs(resolved.data)}
-    binder = Binder(registry, resolved.source_map, resolved.settings, kinds=kinds)
+    binder = Binder(registry, resolved.source_map, resolved.settings, targets_allowed, kinds)
     bound = {
         section: _plain(binder.bind(value, (section,))) if section in _BOUND_SECTIONS else value
         for section, value in resolved.data.items()
     }
     raise_collected(binder.errors)
+    for text in binder.warnings:
+        notice(text)
     return bound
+
+
+def is_supervised(data: Mapping[str, Any]) -> bool:
+    """Whether the top-level io and loss are what is trained."""
+    objective = data.get("objective")
+    if objective is None:
+        return True
+    key = objective.get(TYPE_KEY) if isinstance(objective, Mapping) else None
+    return isinstance(key, str) and key.partition("@")[0] == SUPERVISED
 
 
 def validate_post_model(
@@ -89,7 +105,7 @@ def validate_post_model(
     errors: list[ConfigError] = []
     sources = resolved.source_map
     fed = getattr(io, "model_inputs", None)
-    if fed is not None and len(graphs) == 1 and resolved.data.get("objective") is None:
+    if fed is not None and len(graphs) == 1 and is_supervised(resolved.data):
         (graph,) = graphs.values()
         positional, named = fed()
         expected = graph.inputs[positional:]
@@ -138,7 +154,43 @@ def validate_post_model(
                 for name in value
                 if name not in graphs
             ]
+    optimizer, scheduler = resolved.data.get("optimizer"), resolved.data.get("scheduler")
+    if isinstance(scheduler, Mapping) and not is_spec(scheduler):
+        named = () if is_spec(optimizer) else tuple(optimizer or ())
+        errors += [
+            ConfigError(
+                f"scheduler has an entry for `{name}`, which has no optimizer of its own",
+                code="OT0433",
+                config_path=("scheduler", name),
+                span=sources.key_span(("scheduler", name)),
+                help=f"optimizers: {', '.join(named) or 'one for all models'}",
+            )
+            for name in scheduler
+            if name not in named and name in graphs
+        ]
     raise_collected(errors)
+
+
+def validate_with_data(resolved: ResolvedConfig, datamodule: Any) -> None:
+    """Check what depends on the data: a schedule that watches a metric needs validation.
+
+    Raises:
+        ConfigError: There is nothing to validate on.
+    """
+    loader = getattr(datamodule, "val_dataloader", None)
+    if loader is not None and loader() is not None:
+        return
+    specs = section_specs({"scheduler": resolved.data.get("scheduler")})
+    for path, _, spec in specs:
+        if spec.get("interval") == "metric":
+            where = (*path, "interval")
+            raise ConfigError(
+                "`interval: metric` needs validation, and the data has no validation part",
+                code="OT0434",
+                config_path=where,
+                span=resolved.source_map.span(where),
+                help="give the data one, such as `val_fraction: 0.1`",
+            )
 
 
 _BOUND_SECTIONS = frozenset(
@@ -172,7 +224,7 @@ class _Report:
 
     def required_sections(self) -> None:
         required = list(REQUIRED_SECTIONS)
-        if self.data.get("objective") is None:
+        if is_supervised(self.data):
             required += SUPERVISED_SECTIONS
         for section in required:
             if self.data.get(section) is None:
@@ -306,6 +358,11 @@ class _Report:
             items = enumerate(value)
         for key, item in items:
             self.no_specs_in(item, (*path, key))
+
+    def secret_names(self, secrets: Collection[ConfigPath]) -> None:
+        for path in (("run", "name"), ("run", "out_dir")):
+            if path in secrets:
+                self.add("a secret would become the name of a directory", "OT0325", path)
 
     def scheduler_intervals(self) -> None:
         for path, _, spec in section_specs({"scheduler": self.data.get("scheduler")}):

@@ -38,54 +38,66 @@ _OWN_NAMES = (
 
 
 class RunDirectory:
-    """An open run directory; made by `RunDirectory.open`, used as a context manager.
+    """A locked run directory; a context manager that gives the lock back.
+
+    `open` changes nothing but the lock beside the directory. `begin` makes room: from then on the
+    directory is this run's.
 
     Attributes:
         root: The directory itself, absolute.
         earlier: Manifest of the run that is resumed here, or None.
-        moved_line: One line for the user about an earlier run that was moved aside, or None.
     """
 
-    def __init__(
-        self, root: Path, lock: RunLock, earlier: RunManifest | None, moved_line: str | None
-    ) -> None:
+    def __init__(self, root: Path, lock: RunLock, earlier: RunManifest | None) -> None:
         self.root = root
         self.earlier = earlier
-        self.moved_line = moved_line
         self._lock = lock
         self._file_system = FileSystem()
 
     @classmethod
     def open(cls, out_dir: Path, *, resume: bool) -> RunDirectory:
-        """Lock a run directory and make room in it; call `write_manifest` first thing after.
+        """Lock a run directory.
 
         Args:
             out_dir: ``run.out_dir``; need not exist.
-            resume: Whether an earlier run in it goes on; otherwise it is moved aside whole.
+            resume: Whether an earlier run in it goes on.
 
         Raises:
             RunDirectoryError: Another run holds it, or it cannot be used.
         """
         root = out_dir.resolve()
         if not root.name or (root.exists() and not root.is_dir()):
-            raise RunDirectoryError(f"run.out_dir {out_dir} cannot be made a run directory")
+            raise RunDirectoryError(f"run.out_dir {out_dir} is not a directory")
         lock = RunLock(root)
         lock.acquire()
         try:
             with reported(f"use the run directory {out_dir}", RunDirectoryError):
                 manifest_file = root / MANIFEST_NAME
-                earlier = moved_line = None
+                earlier = None
                 if resume and manifest_file.exists():
                     earlier = parse_run_manifest(manifest_file.read_bytes(), manifest_file)
-                elif manifest_file.exists():
-                    moved_line = _move_aside(root)
-                else:
+                elif not manifest_file.exists():
                     _refuse_foreign_files(root)
-                make_directories(FileSystem(), root)
         except BaseException:
             lock.release()
             raise
-        return cls(root, lock, earlier, moved_line)
+        return cls(root, lock, earlier)
+
+    def begin(self) -> str | None:
+        """Make the directory; move an earlier run that is not resumed aside whole.
+
+        Returns:
+            One line for the user about a run that was moved.
+
+        Raises:
+            RunDirectoryError: It cannot be made, or the earlier run cannot be moved.
+        """
+        with reported(f"use the run directory {self.root}", RunDirectoryError):
+            moved = None
+            if self.earlier is None and (self.root / MANIFEST_NAME).exists():
+                moved = _move_aside(self.root)
+            make_directories(FileSystem(), self.root)
+        return moved
 
     def __enter__(self) -> RunDirectory:
         return self

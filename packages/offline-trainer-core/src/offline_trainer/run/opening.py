@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from offline_trainer.checkpoint import reading
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.errors import RunDirectoryError
 from offline_trainer.notices import notice
+from offline_trainer.run.config_changes import config_changes
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.manifest import RunManifest
 
@@ -29,23 +33,35 @@ def open_run_directory(
         save_dir: Folder of the checkpoints, when it is not the run directory's own.
     """
     if resume is None:
-        return _opened(out_dir, resume=False), None
+        _refuse_other_checkpoints(out_dir, save_dir)
+        return RunDirectory.open(out_dir, resume=False), None
     if resume != AUTO:
         checkpoint = reading.resolve(Path(resume))
         homes = (out_dir.resolve(), (save_dir or out_dir).resolve())
         own = any(home in checkpoint.path.resolve().parents for home in homes)
-        return _opened(out_dir, resume=own), checkpoint
-    directory = _opened(out_dir, resume=True)
+        return RunDirectory.open(out_dir, resume=own), checkpoint
+    directory = RunDirectory.open(out_dir, resume=True)
     try:
         latest = _latest(directory, save_dir) if directory.earlier is not None else None
     except BaseException:
         directory.close()
         raise
-    if latest is not None:
-        return directory, latest
-    directory.close()
-    notice(f"nothing to resume in {out_dir}; starting a new run")
-    return _opened(out_dir, resume=False), None
+    if latest is None:
+        notice(f"nothing to resume in {out_dir}; starting a new run")
+        directory.earlier = None
+    return directory, latest
+
+
+def _refuse_other_checkpoints(out_dir: Path, save_dir: Path | None) -> None:
+    """An earlier run is moved aside with its checkpoints, but not those in a folder elsewhere."""
+    if save_dir is None or save_dir.resolve().is_relative_to(out_dir.resolve()):
+        return
+    if reading.step_directories(save_dir):
+        raise RunDirectoryError(
+            f"{save_dir} holds checkpoints of another run",
+            help="resume that run, or give this one a save_dir of its own "
+            "(${run.out_dir}/checkpoints is moved aside with its run)",
+        )
 
 
 def open_store(
@@ -70,9 +86,24 @@ def open_store(
     )
     if resumed is not None:
         store.continue_from(resumed)
-        if resumed.manifest.config_hash != manifest.config_hash:
-            notice("the config differs from the one the checkpoint was trained with")
     return store
+
+
+def report_changes(
+    directory: RunDirectory, resumed: Checkpoint, manifest: RunManifest, data: Mapping[str, Any]
+) -> None:
+    """Say what the config has otherwise than the one the checkpoint was trained with.
+
+    Args:
+        data: The resolved config of now.
+    """
+    if resumed.manifest.config_hash == manifest.config_hash:
+        return
+    home = directory.root if directory.earlier is not None else resumed.path.parent.parent
+    changes = config_changes(home / "config.resolved.yaml", data)
+    if changes:
+        notice(f"the config is not the one the checkpoint was trained with: {changes}")
+        notice("optimizers and schedules go on with the checkpoint's settings")
 
 
 def _latest(directory: RunDirectory, save_dir: Path | None) -> Checkpoint | None:
@@ -83,10 +114,3 @@ def _latest(directory: RunDirectory, save_dir: Path | None) -> Checkpoint | None
         quarantine=directory.quarantine,
     )
     return store.latest()
-
-
-def _opened(out_dir: Path, *, resume: bool) -> RunDirectory:
-    directory = RunDirectory.open(out_dir, resume=resume)
-    if directory.moved_line:
-        notice(directory.moved_line)
-    return directory

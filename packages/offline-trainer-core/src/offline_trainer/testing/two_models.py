@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_constructor.registry import Registrar
+from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import EvalOutput, Stage
-from offline_trainer.objective import batch_size
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 
 
@@ -47,7 +47,7 @@ class EncoderAndHead:
         return models["head"](models["encoder"](*args, **kwargs))
 
     def weight(self, batch: Any) -> float:
-        return float(batch_size(batch))
+        return float(sample_count(batch) or 0)
 
     def _train_loss(self, models: Models, batch: Any, stage: Stage) -> LossOutput:
         output = self.evaluate(models, batch, stage)
