@@ -100,6 +100,14 @@ CASES = {
         ("{lr: 0.1}", "{lr: 0.1, momentun: 0.9}"),
         ("momentun", "did you mean `momentum`", "optimizer.kwargs.momentun", "bad.yaml:26:"),
     ),
+    "what other libraries call it": (
+        ("{lr: 0.1}", "{learning_rate: 0.1}"),
+        ("learning_rate", "did you mean `lr`", "optimizer.kwargs.learning_rate"),
+    ),
+    "text for a number of the optimizer": (
+        ("{lr: 0.1}", "{lr: yes}"),
+        ("must be a number, got 'yes'", "optimizer.kwargs.lr", "bad.yaml:26:16"),
+    ),
     "wrong kind of component": (
         ("_type_: data.table", "_type_: io.mapping"),
         ("io.mapping", "kind `data`", "data._type_", "bad.yaml:11:11"),

@@ -91,7 +91,18 @@ def test_sparse_embeddings_are_not_given_a_fused_optimizer(registry: Registry) -
         ),
         (OptimizerFactory("optim_cls.SparseAdam", args=[1] * 9), ("args",), "at most 4", None),
         (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), ("kwargs",), "-1.0", None),
-        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": "big"}), ("kwargs",), "refused", None),
+        (
+            OptimizerFactory("optim_cls.SGD", kwargs={"lr": "big"}),
+            ("kwargs", "lr"),
+            "must be a number, got 'big'",
+            None,
+        ),
+        (
+            OptimizerFactory("optim_cls.SGD", kwargs={"learning_rate": 0.1}),
+            ("kwargs", "learning_rate"),
+            "unknown key",
+            "lr",
+        ),
         (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), ("kwargs",), "refused", None),
         (
             OptimizerFactory("optim_cls.SGD", kwargs={"params": []}),

@@ -10,6 +10,9 @@ from model_constructor.errors import ConfigError, ParameterError, close_matches
 from model_constructor.registry import Registry, kind_of
 from model_constructor.signatures import Signature, read_signature
 
+OTHER_NAMES = {"learning_rate": "lr", "beta": "betas", "epsilon": "eps", "l2": "weight_decay"}
+"""What people type, and what torch calls it."""
+
 
 def find_class(registry: Registry, key: str, kind: str) -> Any:
     """The class that ``type`` names.
@@ -40,7 +43,7 @@ def check_call(
         The signature without that first parameter; None when the class does not tell it.
 
     Raises:
-        ParameterError: An argument is unknown, missing, given twice or too many.
+        ParameterError: An argument is unknown, missing, double, too many, or no number.
     """
     signature = read_signature(target)
     if signature is None:
@@ -48,13 +51,19 @@ def check_call(
     own = _without_first(signature)
     accepted = tuple(own.parameters)
     listed = f"accepted: {', '.join(accepted)}"
-    for name in kwargs:
+    for name, value in kwargs.items():
         if name not in own.parameters and not own.any_keyword:
             raise ParameterError(
                 f"unknown key `{name}` for {key}",
                 parameter=("kwargs", name),
-                suggestions=close_matches(name, accepted),
+                suggestions=_suggestions(name, accepted),
                 help=listed,
+            )
+        default = own.parameters[name].default if name in own.parameters else None
+        if isinstance(value, str) and isinstance(default, (bool, int, float)):
+            wanted = "true or false" if isinstance(default, bool) else "a number"
+            raise ParameterError(
+                f"`{name}` of {key} must be {wanted}, got {value!r}", parameter=("kwargs", name)
             )
     if len(args) > len(own.positional) and not own.any_positional:
         raise ParameterError(
@@ -100,6 +109,12 @@ def _without_first(signature: Signature) -> Signature:
         signature.any_keyword,
         signature.any_positional,
     )
+
+
+def _suggestions(name: str, accepted: Sequence[str]) -> tuple[str, ...]:
+    """The nearest names, and what other libraries call by this one."""
+    known_as = OTHER_NAMES.get(name, "")
+    return (known_as,) if known_as in accepted else close_matches(name, accepted)
 
 
 def _keys(registry: Registry, kind: str) -> list[str]:
