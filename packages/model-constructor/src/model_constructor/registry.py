@@ -271,7 +271,8 @@ class Registry(Registrar):
 
     def conflicts(self) -> dict[str, list[Entry]]:
         """Keys that more than one provider claims, with all that claim them."""
-        chosen = {key: self._candidates(key) for key in self}
+        claimed = [key for key in self if len(self._entries[key]) > 1]
+        chosen = {key: self._candidates(key) for key in claimed}
         return {key: entries for key, entries in chosen.items() if len(entries) > 1}
 
     def overridden(self) -> list[tuple[Entry, Entry]]:
