@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from importlib_metadata import version
-
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
 from model_constructor.errors import ConfigError, ParameterError
 from model_constructor.graph.compiler import compile_all
@@ -273,6 +271,8 @@ def _opened(out_dir: Path, *, resume: bool) -> RunDirectory:
 
 def describe(prepared: Prepared, device: str, earlier: RunManifest | None) -> RunManifest:
     """What goes into run.json."""
+    from importlib_metadata import version  # `ot check` does without it
+
     versions = {name: version(name) for name in _PACKAGES}
     for plugin, rows in prepared.plugins.call_each("ot_environment"):
         if isinstance(rows, Exception):
