@@ -14,9 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-snapshots", action="store_true", help="write tests/snapshots anew"
-    )
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew")
 
 
 @pytest.fixture

@@ -34,10 +34,7 @@ def test_public_names_are_those_of_the_snapshot(
         file.write_text("".join(f"{line}\n" for line in now))
     known = file.read_text().splitlines()
     gone, new = sorted(set(known) - set(now)), sorted(set(now) - set(known))
-    assert not (gone or new), (
-        f"tests/snapshots/{name}.txt has {gone or 'nothing'} that is gone "
-        f"and lacks {new or 'nothing'}; {(__doc__ or '').strip()}"
-    )
+    assert (gone, new) == ([], []), f"gone, new in tests/snapshots/{name}.txt; {__doc__}"
 
 
 def test_keys_stand_sorted_and_once() -> None:
