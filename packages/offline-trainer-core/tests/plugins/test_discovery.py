@@ -140,5 +140,3 @@ def test_a_damaged_installation_is_still_a_plugin_with_an_owner(
     (tmp_path / "ot-bare" / "ot_bare-0.2.0.dist-info" / "METADATA").unlink()
     status = status_of(load_plugins(), "bare")
     assert (str(status.provider), status.state) == ("bare", "ok")
-
-
