@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from plugin_sources import GOOD, Install, status_of
 
 from offline_trainer.plugins.discovery import candidates, discover, points_by_metadata
 from offline_trainer.plugins.loader import load_plugins
-from plugin_sources import GOOD, Install, status_of
 
 
 def test_of_one_distribution_twice_the_first_on_sys_path_counts(install: Install) -> None:

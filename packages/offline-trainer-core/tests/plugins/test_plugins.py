@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from plugin_sources import GOOD, Install, status_of
 
 from model_constructor.errors import ConfigError
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.plugins.loader import PluginStatus, load_plugins
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.registry import build_registry
-from plugin_sources import GOOD, Install, status_of
 
 
 def test_an_installed_plugin_brings_its_keys(install: Install) -> None:
