@@ -43,6 +43,7 @@ from offline_trainer.errors import (
 )
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice
+from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.protocols import DataModule
@@ -212,6 +213,7 @@ def prepare(
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
     data = bind_components(resolved, registry)
+    check_by_plugins(plugins, data, resolved.source_map)
     graphs = compile_all(data, resolved.source_map)
     run = read_run_section(resolved.data["run"], resolved.source_map)
     return Prepared(resolved, plugins, registry, data, run, graphs)

@@ -255,6 +255,30 @@ def test_a_plugin_that_imports_something_heavy_is_reported(
     assert "'light': []" in done.stdout
 
 
+RESOLVES = """
+@hookimpl
+def ot_resolve_component(key):
+    from model_constructor.registry import Entry
+    if key == "data.by_{module}":
+        return Entry(key, "{module}:Data")
+"""
+CANNOT_RESOLVE = """
+@hookimpl
+def ot_resolve_component(key):
+    raise RuntimeError("in the resolver")
+"""
+
+
+def test_a_resolver_that_raises_is_named_and_the_next_is_asked(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("a_broken", GOOD + CANNOT_RESOLVE)
+    install("b_fine", GOOD + RESOLVES)
+    registry = build_registry(load_plugins())
+    assert registry.get_module("data.by_b_fine").loads == "b_fine:Data"
+    assert "plugin 'a_broken' failed in ot_resolve_component" in capsys.readouterr().err
+
+
 def test_ten_broken_plugins_at_once_each_have_a_status(install: Install) -> None:
     for number, (source, _, _) in enumerate(BROKEN.values()):
         install(f"broken_{number}", source)
