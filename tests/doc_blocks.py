@@ -131,7 +131,7 @@ class Page:
 
     def _run_shell(self, block: Block) -> None:
         lines = block.text.splitlines()
-        if block.language == "console":
+        if any(line.startswith("$ ") for line in lines):  # the others are what is printed
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         for line in lines:
             words = shlex.split(line, comments=True)

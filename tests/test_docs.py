@@ -28,8 +28,9 @@ def test_the_code_of_a_page_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for shared in ("configs", "packages"):
-        (tmp_path / shared).symlink_to(ROOT / shared)
+    beside = (ROOT / name).parent.glob("*.yaml")
+    for shared in (ROOT / "configs", ROOT / "packages", *beside):
+        (tmp_path / shared.name).symlink_to(shared)
     (tmp_path / "table.csv").write_text(TABLE)
     page = Page(tmp_path)
     try:
