@@ -26,7 +26,7 @@ def test_a_copy_without_the_plugin_hides_the_one_behind_it(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install("one", GOOD, distribution="ot-one-more")
-    info = tmp_path / "near" / "ot_one_more-9.dist-info"
+    info = tmp_path / "near" / "OT.One_more-9.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: OT.One_more\nVersion: 9\n")
     monkeypatch.syspath_prepend(str(info.parent))

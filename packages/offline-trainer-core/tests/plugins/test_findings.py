@@ -33,13 +33,15 @@ def test_findings_come_together_each_with_its_place_and_owner(
     install: Install, config: dict[str, Any]
 ) -> None:
     install("picky", CHECKS)
+    install("strict", CHECKS)
     with pytest.raises(ConfigError) as caught:
         prepare(config)
-    first, second = caught.value.errors
+    first, second, *others = caught.value.errors
     assert (first.message, first.config_path) == ("4 epochs are few", ("trainer", "max_epochs"))
     assert second.config_path == ("run",)
-    assert "found by plugin 'picky'" in first.help
-    assert prepare(config, no_plugin=["picky"]).data["run"]["name"]
+    assert "found by plugin 'picky'" in second.help
+    assert ["'strict'" in other.help for other in others] == [True, True]
+    assert prepare(config, no_plugin=["picky", "strict"]).data["run"]["name"]
 
 
 def test_a_plugin_cannot_change_the_config(install: Install, config: dict[str, Any]) -> None:
