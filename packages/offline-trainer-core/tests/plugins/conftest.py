@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugin_sources import Install
+from made_up_plugins import Install
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from plugin_sources import GOOD, Install, status_of
+from made_up_plugins import GOOD, Install, status_of
 
 from offline_trainer.plugins.discovery import candidates, discover, points_by_metadata
 from offline_trainer.plugins.loader import load_plugins

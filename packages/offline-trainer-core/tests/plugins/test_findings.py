@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from plugin_sources import GOOD, Install
+from made_up_plugins import GOOD, Install
 
 from model_constructor.errors import ConfigError
 from offline_trainer.experiment import prepare

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from plugin_sources import GOOD, Install, status_of
+from made_up_plugins import BROKEN, GOOD, Install, status_of
 
 from model_constructor.errors import ConfigError
 from offline_trainer.errors import OfflineTrainerError
@@ -25,24 +25,6 @@ def test_an_installed_plugin_brings_its_keys(install: Install) -> None:
     entry = registry.get_module("data.one")
     assert str(entry.provider) == "ot-one 0.2.0"
     assert entry.provider.origin == "third-party"
-
-
-BROKEN = {
-    "import error": ("import nothing_of_that_name", "error", "ModuleNotFoundError"),
-    "syntax error": ("def (", "error", "SyntaxError"),
-    "sys.exit": ("import sys; sys.exit(3)", "error", "SystemExit"),
-    "no API": ("x = 1", "incompatible", "OT_PLUGIN_API = (1, 0)"),
-    "newer API": ("OT_PLUGIN_API = (1, 9)", "incompatible", "(1, 9)"),
-    "other major": ("OT_PLUGIN_API = (2, 0)", "incompatible", "(2, 0)"),
-    "malformed API": ("OT_PLUGIN_API = '1.0'", "incompatible", "two integers"),
-    "misspelt hook": (
-        GOOD.replace("ot_register_components", "ot_register_component"),
-        "error",
-        "did you mean ot_register_components",
-    ),
-    "bad hook argument": (GOOD.replace("(registry)", "(registry, colour)"), "error", "colour"),
-    "half-way failure": (GOOD + "    raise RuntimeError('half-way')\n", "error", "half-way"),
-}
 
 
 @pytest.mark.parametrize("case", BROKEN)
