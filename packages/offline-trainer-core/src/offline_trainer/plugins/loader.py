@@ -127,7 +127,7 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
         if plugins.manager.has_plugin(candidate.name):
             plugins.manager.unregister(name=candidate.name)
         status.state = "error"
-        status.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        status.reason = f"{type(error).__name__}: {error}"
         status.traceback = traceback.format_exc()
         return status
     plugins.buffers.append(buffer)
