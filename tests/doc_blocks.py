@@ -24,6 +24,8 @@ from model_constructor import build_model
 from model_constructor.config.schema import TOP_LEVEL_KEYS
 from offline_trainer.cli import main
 from offline_trainer.experiment import prepare
+from offline_trainer.plugins.discovery import GROUP
+from offline_trainer.plugins.loader import load_plugins
 
 _FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 _NOT_RUN = re.compile(r"^\s*<!-- not run: (\S.*) -->$")
@@ -107,9 +109,20 @@ class Page:
     def _run_python(self, block: Block, file: str | None) -> None:
         if file is not None:
             importlib.invalidate_caches()
-            importlib.import_module(file.removesuffix(".py").replace("/", "."))
+            name = file.removesuffix(".py").replace("/", ".")
+            if hasattr(importlib.import_module(name), "OT_PLUGIN_API"):
+                self._load_as_plugin(name)
         else:
             exec(compile(block.text, f"<line {block.line}>", "exec"), self.names)
+
+    def _load_as_plugin(self, module: str) -> None:
+        """Install a plugin module as its package would, and see that it is loaded."""
+        info = self.folder / f"{module.replace('.', '_')}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: {info.stem}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{info.stem} = {module}\n")
+        (status,) = [status for status in load_plugins().statuses if status.module == module]
+        assert status.state == "ok", status.problem()
 
     def _run_yaml(self, block: Block) -> None:
         """Check an experiment, build a model, or check sections in an experiment of our own."""
