@@ -13,6 +13,10 @@ from ot_process import OT, RunOt
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew")
+
+
 @pytest.fixture
 def ot(tmp_path: Path) -> RunOt:
     """``ot(*arguments, env={})`` as a process in an empty folder."""

@@ -10,9 +10,11 @@ a key and names the ways out. Must not import anything heavy; every plugin passe
 from __future__ import annotations
 
 import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -271,7 +273,8 @@ class Registry(Registrar):
 
     def conflicts(self) -> dict[str, list[Entry]]:
         """Keys that more than one provider claims, with all that claim them."""
-        chosen = {key: self._candidates(key) for key in self}
+        claimed = [key for key in self if len(self._entries[key]) > 1]
+        chosen = {key: self._candidates(key) for key in claimed}
         return {key: entries for key, entries in chosen.items() if len(entries) > 1}
 
     def overridden(self) -> list[tuple[Entry, Entry]]:
@@ -372,9 +375,22 @@ def _first_line(obj: Any) -> str:
 
 def _is_installed(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        return _find(module, tuple(sys.path), tuple(map(id, sys.meta_path)))
     except (ImportError, ValueError):
         return False
+
+
+@lru_cache(maxsize=64)
+def _find(module: str, path: tuple[str, ...], finders: tuple[int, ...]) -> bool:
+    """Look a module up once for all the entries that need it, while the search stays the same.
+
+    Raises:
+        ModuleNotFoundError: It is not there. Exceptions are not kept, so what is installed later
+            is found later.
+    """
+    if find_spec(module) is None:
+        raise ModuleNotFoundError(module)
+    return True
 
 
 def _load(entry: Entry) -> Any:

@@ -16,7 +16,6 @@ from typing import Any
 
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
-from model_constructor.errors import ConfigError, ConfigPath, raise_collected
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
@@ -35,6 +34,7 @@ from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice
 from offline_trainer.outcome import RunRecord
+from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
@@ -212,29 +212,10 @@ def prepare(
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
     data = bind_components(resolved, registry, targets_allowed=allow_target)
-    check_with_plugins(plugins, resolved)
+    check_by_plugins(plugins, data, resolved.source_map)
     graphs = compile_all(data, resolved.source_map)
     run = read_run_section(resolved.data["run"], resolved.source_map)
     return Prepared(resolved, plugins, registry, data, run, graphs)
-
-
-def check_with_plugins(plugins: Plugins, resolved: ResolvedConfig) -> None:
-    """Let plugins look at the config; what they find is reported like our own errors.
-
-    Raises:
-        ConfigError: Everything found, together.
-    """
-    found: list[ConfigError] = []
-
-    def report(message: str, config_path: ConfigPath = ()) -> None:
-        path = tuple(config_path)
-        span = resolved.source_map.span(path)
-        found.append(ConfigError(message, code="OT0326", config_path=path, span=span))
-
-    for plugin, result in plugins.call_each("ot_check_config", config=resolved.data, report=report):
-        if isinstance(result, Exception):
-            notice(f"plugin '{plugin}' failed in ot_check_config: {result}")
-    raise_collected(found)
 
 
 def report_plugins(plugins: Plugins) -> None:

@@ -6,8 +6,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from importlib_metadata import version
-
 from model_constructor.config.resolve import ResolvedConfig
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
@@ -72,6 +70,8 @@ def without_secrets(data: Mapping[str, Any], resolved: ResolvedConfig) -> dict[s
 
 
 def _versions(plugins: Plugins) -> dict[str, str]:
+    from importlib_metadata import version  # `ot check` does without it
+
     versions = {name: version(name) for name in _PACKAGES}
     for plugin, rows in plugins.call_each("ot_environment"):
         if isinstance(rows, Exception):

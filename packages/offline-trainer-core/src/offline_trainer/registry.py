@@ -65,9 +65,8 @@ def register_imports(registry: Registry, imports: Sequence[str], sources: Source
 
 def _resolve(plugins: Plugins, key: str) -> Entry | None:
     for plugin, found in plugins.call_each("ot_resolve_component", key=key, config_path=()):
-        if isinstance(found, Exception):
-            notice(f"plugin '{plugin}' failed in ot_resolve_component: {found}")
-        elif found is not None:
-            entry: Entry = found
-            return entry
+        if isinstance(found, Entry):
+            return found
+        if found is not None:
+            notice(f"plugin '{plugin}' failed in ot_resolve_component for `{key}`: {found!r}")
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 import pluggy
@@ -97,6 +96,9 @@ def ot_environment() -> Sequence[tuple[str, str]]:
 
 
 def _version(distribution: str) -> str | None:
+    # Imported here: it loads the email package, and every `ot` command loads this module.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from importlib_metadata import entry_points
-
 from model_constructor.registry import Origin, Provider, normalized
+from offline_trainer.plugins.scan import EntryPoint, scan
 
 GROUP = "offline_trainer.plugins"
 
@@ -32,12 +32,31 @@ def discover() -> list[Candidate]:
 
     Of two copies of one distribution only the first on ``sys.path`` counts, as for an import.
     """
+    points = scan(GROUP)
+    return candidates(points_by_metadata() if points is None else points)
+
+
+def points_by_metadata() -> list[EntryPoint]:
+    """What importlib-metadata finds: slower than `scan`, and able to read zip files and eggs."""
+    from importlib_metadata import entry_points
+
     found = []
     for point in entry_points(group=GROUP):
-        if point.dist is None:
-            continue
-        name = point.dist.name
-        provider = Provider(name, point.dist.version, point.name, origin_of(name))
+        dist = point.dist
+        if dist is not None:
+            metadata = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+            found.append(EntryPoint(point.name, point.value, metadata))
+    return found
+
+
+def candidates(points: Iterable[EntryPoint]) -> list[Candidate]:
+    """The plugins behind entry points: core's first, then first-party, then third-party ones."""
+    found = []
+    for point in points:
+        headers = _headers(point.metadata)
+        # A damaged installation must not take `ot` down: the module's name says enough.
+        name = headers.get("name") or point.value.partition(".")[0]
+        provider = Provider(name, headers.get("version", ""), point.name, origin_of(name))
         found.append(Candidate(provider, point.value))
     return sorted(found, key=_sort_key)
 
@@ -58,3 +77,10 @@ def _sort_key(candidate: Candidate) -> tuple[int, str, str, str]:
         provider.plugin,
         candidate.module,
     )
+
+
+def _headers(metadata: str) -> dict[str, str]:
+    """Name and version from the head of a METADATA file, which ends at the first empty line."""
+    head = metadata.partition("\n\n")[0]
+    pairs = (line.partition(":") for line in head.splitlines())
+    return {name.lower(): value.strip() for name, _, value in pairs}

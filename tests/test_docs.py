@@ -1,0 +1,98 @@
+"""The documentation is true: its code runs, and every public name stands in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import public_names
+from doc_blocks import Block, Page, blocks
+from model_constructor.registry import kind_of
+from public_names import keys
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("README.md", "docs/*.md", "packages/*/README.md")
+    for path in ROOT.glob(pattern)
+)
+
+TABLE = "a,b,c,label\n" + "".join(f"{n},{n * n % 7},{n % 5},{n % 3}\n" for n in range(36))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_code_of_a_page_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    beside = (ROOT / name).parent.glob("*.yaml")
+    for shared in (ROOT / "configs", ROOT / "packages", *beside):
+        (tmp_path / shared.name).symlink_to(shared)
+    (tmp_path / "table.csv").write_text(TABLE)
+    page = Page(tmp_path)
+    try:
+        for block in blocks((ROOT / name).read_text()):
+            if not block.not_run:
+                run_block(page, block, name)
+    finally:
+        page.forget_modules()
+
+
+def run_block(page: Page, block: Block, name: str) -> None:
+    try:
+        page.run(block)
+    except Exception as error:
+        raise AssertionError(f"{name}:{block.line}: {error}") from error
+
+
+def test_a_block_is_left_out_only_with_a_reason() -> None:
+    page = "<!-- not run: a card -->\n```sh\nnvidia-smi\n```\n<!-- later -->\n```yaml\na: 1\n```\n"
+    assert list(blocks(page)) == [
+        Block("sh", "nvidia-smi\n", 2, "a card"),
+        Block("yaml", "a: 1\n", 6),
+    ]
+
+
+def named(*pages: str) -> str:
+    """Headings and table rows of some pages."""
+    lines = [line for page in pages for line in (ROOT / page).read_text().splitlines()]
+    return "\n".join(line for line in lines if line.startswith(("#", "|")))
+
+
+@pytest.mark.parametrize("hook", public_names.hook_names())
+def test_every_hook_has_a_heading(hook: str) -> None:
+    assert f"# `{hook}(" in named("docs/plugins.md")
+
+
+@pytest.mark.parametrize("line", public_names.cli_options())
+def test_every_command_has_a_section_with_all_its_options(line: str) -> None:
+    name = line.partition("[")[0].rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_ ")
+    text = (ROOT / "docs/commands.md").read_text()
+    section = re.search(rf"^#+ `{re.escape(name)}`\n(.*?)(?=^#|\Z)", text, re.M | re.S)
+    assert section is not None, f"docs/commands.md has no heading `{name}`"
+    rows = [row for row in section[1].splitlines() if row.startswith("|")]
+    for option in re.findall(r"--[\w-]+", line):
+        assert any(re.search(rf"`{option}[` =]", row) for row in rows), f"{name} {option}"
+
+
+def test_every_kind_of_key_has_a_heading() -> None:
+    headings = named("docs/components.md")
+    kinds = {kind_of(key) for key in keys()} | {"cmd"}
+    assert [kind for kind in sorted(kinds) if f"# `{kind}`" not in headings] == []
+
+
+def test_every_point_of_the_loop_has_a_row() -> None:
+    from offline_trainer.callbacks.hooks import HOOK_NAMES
+
+    rows = named("docs/components.md")
+    assert [name for name in HOOK_NAMES if f"| `{name}` |" not in rows] == []
+
+
+def test_every_environment_variable_is_named() -> None:
+    sources = (ROOT / "packages").glob("*/src/**/*.py")
+    used = {name for file in sources for name in re.findall(r'"(OT_[A-Z_]+)"', file.read_text())}
+    rows = named("docs/plugins.md", "docs/commands.md")
+    assert [name for name in sorted(used - {"OT_PLUGIN_API"}) if f"`{name}" not in rows] == []
