@@ -1,14 +1,14 @@
-"""The torch engine satisfies what every engine must."""
+"""The torch engine and plugin satisfy what every engine and plugin must."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from offline_trainer.testing import EngineConformance
+from offline_trainer.testing import EngineConformance, PluginConformance
 
 
 class TestTorchEngine(EngineConformance):
-    engine = {"_type_": "engine.torch"}
+    engine = "engine.torch"
 
     def hidden_layers(self, in_features: int, out_features: int) -> list[dict[str, Any]]:
         return [self.output_layer(in_features, out_features), {"_type_": "nn.Tanh"}]
@@ -44,3 +44,7 @@ class TestTorchEngine(EngineConformance):
             "kwargs": {"gamma": 0.9},
             "interval": interval,
         }
+
+
+class TestTorchPlugin(PluginConformance):
+    plugin = "torch"

@@ -8,7 +8,7 @@ from offline_trainer.testing import EngineConformance
 
 
 class TestNumpyEngine(EngineConformance):
-    engine = {"_type_": "engine.numpy"}
+    engine = "engine.numpy"
     imports = ("offline_trainer.testing.numpy_engine",)
     relative_tolerance = 1e-12
 

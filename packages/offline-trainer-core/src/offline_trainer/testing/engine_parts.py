@@ -1,4 +1,4 @@
-"""What `EngineConformance` puts an engine through its paces with: specs, engines set up, weights."""
+"""What `EngineConformance` works with: a framework's specs, engines set up, weights compared."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _DTYPES = {"F64": "<f8", "F32": "<f4"}
 class EngineParts:
     """The specs that a framework package gives, by overriding, and what is made of them."""
 
-    engine: ClassVar[Mapping[str, Any]] = {}
-    """The ``engine:`` section, such as ``{"_type_": "engine.numpy"}``."""
+    engine: ClassVar[str]
+    """Its registry key, such as ``engine.numpy``."""
 
     imports: ClassVar[Sequence[str]] = ()
     """Modules with ``register(registry)`` for keys that no installed plugin brings."""
@@ -55,7 +55,7 @@ class EngineParts:
         raise NotImplementedError
 
     def optimizer(self, learning_rate: float) -> Spec:
-        """Gradient descent whose first step is learning rate times gradient; momentum is welcome."""
+        """Gradient descent, with or without momentum: its first step is rate times gradient."""
         raise NotImplementedError
 
     def scheduler(self, interval: str) -> Spec:
@@ -67,13 +67,13 @@ class EngineParts:
         """
         raise NotImplementedError
 
-    def layers(self, *, noise: bool = False) -> list[Spec]:
+    def layers(self, *, noise: bool = False, hidden_features: int = HIDDEN_FEATURES) -> list[Spec]:
         """The layers of one whole model."""
         between = [self.noise_layer()] if noise else []
         return [
-            *self.hidden_layers(IN_FEATURES, HIDDEN_FEATURES),
+            *self.hidden_layers(IN_FEATURES, hidden_features),
             *between,
-            self.output_layer(HIDDEN_FEATURES, OUT_FEATURES),
+            self.output_layer(hidden_features, OUT_FEATURES),
         ]
 
     def registry(self) -> Registry:
@@ -84,13 +84,14 @@ class EngineParts:
 
     def new_engine(self, registry: Registry) -> Engine:
         """An engine that has not been prepared."""
-        engine: Engine = instantiate_value(self.engine, registry=registry, path=("engine",))
+        engine: Engine = self._make({"_type_": self.engine}, registry)
         return engine
 
     def start(
         self,
         *,
         noise: bool = False,
+        hidden_features: int = HIDDEN_FEATURES,
         learning_rate: float = 0.05,
         schedule: str | None = None,
         seed: int = 0,
@@ -109,7 +110,8 @@ class EngineParts:
         )
         engine = self.new_engine(registry)
         engine.prepare(RunSettings(seed=seed, device="cpu"))
-        section = {"sequential": {"inputs": ["x"], "layers": self.layers(noise=noise)}}
+        layers = self.layers(noise=noise, hidden_features=hidden_features)
+        section = {"sequential": {"inputs": ["x"], "layers": layers}}
         models = engine.build({"model": compile_ir(section, name="model")}, registry)
         task = Task(models, objective, [plan], registry, clip_grad_norm, clip_grad_value)
         engine.setup(task, micro_batch(4).data)
@@ -156,7 +158,7 @@ class EngineParts:
             },
             "imports": [*self.imports, TWO_MODELS],
             "run": {"name": "conformance", "out_dir": out_dir, "seed": 3, "device": "cpu"},
-            "engine": dict(self.engine),
+            "engine": {"_type_": self.engine},
             "model": {"sequential": {"inputs": ["x"], "layers": self.layers(noise=True)}},
             "data": {
                 "_type_": "data.random_regression",
