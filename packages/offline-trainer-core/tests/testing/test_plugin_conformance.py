@@ -81,7 +81,9 @@ BROKEN = {
 
 def run_suite(pytester: pytest.Pytester, only: str = "") -> pytest.RunResult:
     pytester.makepyfile(test_suite=SUITE)
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rfs", "-k", only)
+    return pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-rfs", "-k", only
+    )
 
 
 class TestCore(PluginConformance):
