@@ -112,16 +112,16 @@ class PluginConformance:
         assert status.state == "ok", f"{status.reason}\n{status.traceback}"
 
     def test_every_target_resolves_or_says_what_it_needs(self, entries: list[Entry]) -> None:
-        needs = {}
+        waiting: dict[str, list[str]] = {}
         for entry in entries:
-            missing = entry.missing_requirements()
+            missing = ", ".join(entry.missing_requirements())
             if missing:
-                needs[entry.key] = missing
+                waiting.setdefault(missing, []).append(entry.key)
             else:
                 assert callable(entry.target), f"{entry.key}: {entry.loads} is not callable"
-        if needs:
-            said = "; ".join(f"{key} needs {', '.join(names)}" for key, names in needs.items())
-            pytest.skip(f"the others resolve, but not installed here: {said}")
+        if waiting:
+            said = "; ".join(f"{names}, for {_some(keys)}" for names, keys in waiting.items())
+            pytest.skip(f"the others resolve; not installed here: {said}")
 
     def test_every_key_has_help_of_one_line(self, entries: list[Entry]) -> None:
         unhelpful = [e.key for e in entries if not e.help.strip() or "\n" in e.help.strip()]
@@ -164,3 +164,8 @@ class PluginConformance:
 
     def _load(self, candidate: Candidate) -> Plugins:
         return load_only([candidate])
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(keys[:3])
+    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"
