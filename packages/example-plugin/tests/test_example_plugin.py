@@ -1,10 +1,9 @@
-"""The plugin with core alone: found by its entry point, light, and its components work."""
+"""It behaves as a plugin must, its components do what they say, and its experiment trains."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from importlib.metadata import entry_points
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,43 +11,43 @@ import pytest
 
 from offline_trainer.deps.model_constructor import ParameterError, Registry
 from offline_trainer.protocols import DataModule
-from ot_example_plugin import plugin
+from offline_trainer.testing import PluginConformance, RunCli
 from ot_example_plugin.data import ConstantRegression
 from ot_example_plugin.trainer import VerboseTrainer
 
-KEYS = ["data.constant_regression", "trainer.verbose"]
+pytest_plugins = ["offline_trainer.testing.fixtures"]
+
+EXPERIMENT = Path(__file__).parent.parent / "experiment.yaml"
 
 
-@pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    plugin.ot_register_components(registry)
-    return registry
+class TestPlugin(PluginConformance):
+    """Light to import, every key with help and a class behind it, no clash, and so on."""
+
+    plugin = "example"
 
 
-def test_the_entry_point_names_the_plugin_module() -> None:
-    (found,) = entry_points(group="offline_trainer.plugins", name="example")
-    assert found.load() is plugin
+def test_the_experiment_trains(ot_cli: RunCli, tmp_path: Path) -> None:
+    result = ot_cli("run", str(EXPERIMENT), f"run.out_dir={tmp_path / 'run'}")
+    assert result.exit_code == 0, result.stderr
+    assert "trainer.verbose: training with max_epochs=3" in result.stdout
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses[-1] < 0.1 * losses[0]
 
 
-def test_every_key_has_help_and_leads_to_its_class(registry: Registry) -> None:
-    assert registry.list_modules() == KEYS
-    assert all(entry.help for entry in registry.entries())
-    assert registry.get_module(KEYS[0]).target is ConstantRegression
-    assert registry.get_module(KEYS[1]).target is VerboseTrainer
+def test_a_stopped_experiment_goes_on_to_the_same_numbers(ot_cli: RunCli, tmp_path: Path) -> None:
+    whole, parts = (f"run.out_dir={tmp_path / name}" for name in ("whole", "parts"))
+    for arguments in ((whole,), (parts, "trainer.max_steps=17"), (parts, "--resume", "auto")):
+        assert ot_cli("run", str(EXPERIMENT), *arguments).exit_code == 0
+    metrics = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
 
 
-def test_registering_imports_nothing_heavy() -> None:
-    program = (
-        "import sys\n"
-        "from model_constructor.registry import Registry\n"
-        "from ot_example_plugin import plugin\n"
-        "plugin.ot_register_components(Registry())\n"
-        "heavy = {'numpy', 'torch', 'yaml', 'ot_example_plugin.data'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+def test_a_size_below_one_is_shown_at_its_line(ot_cli: RunCli) -> None:
+    result = ot_cli("run", str(EXPERIMENT), "data.batch_size=0")
+    assert result.exit_code == 2
+    assert "data.batch_size" in result.stderr
+    assert "must be at least 1, got 0" in result.stderr
 
 
 def test_an_epoch_has_the_asked_batches() -> None:
@@ -79,9 +78,7 @@ def test_a_size_below_one_is_refused_by_name(parameter: str) -> None:
     assert caught.value.parameter == (parameter,)
 
 
-def test_the_verbose_trainer_announces_itself_and_hands_everything_over(
-    registry: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_verbose_trainer_hands_everything_over() -> None:
     class Recorder:
         def __init__(self, **kwargs: Any) -> None:
             self.kwargs = kwargs
@@ -89,10 +86,9 @@ def test_the_verbose_trainer_announces_itself_and_hands_everything_over(
         def fit(self, **parts: Any) -> Any:
             return self.kwargs, parts
 
+    registry = Registry()
     registry.add("trainer.default", Recorder)
     parts = {"model": object(), "registry": registry, "context": object(), "new_part": object()}
     kwargs, handed = VerboseTrainer(max_epochs=3, log_every_n_steps=5).fit(**parts)
     assert kwargs == {"max_epochs": 3, "log_every_n_steps": 5}
     assert handed == parts
-    line = "trainer.verbose: training with max_epochs=3, log_every_n_steps=5\n"
-    assert capsys.readouterr().out == line

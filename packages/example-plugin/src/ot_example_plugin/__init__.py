@@ -1,1 +1,1 @@
-"""The smallest complete plugin for offline_trainer. Importing it imports nothing else."""
+"""A plugin for offline_trainer. Importing it imports nothing else."""

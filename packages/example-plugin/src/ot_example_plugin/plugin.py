@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pluggy
+from offline_trainer.plugins.hooks import hookimpl
 
 if TYPE_CHECKING:
     from model_constructor.registry import Registrar
 
 OT_PLUGIN_API = (1, 0)  # the version of the plugin interface this was written for
-
-hookimpl = pluggy.HookimplMarker("offline_trainer")
 
 
 @hookimpl

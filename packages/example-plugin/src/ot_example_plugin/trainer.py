@@ -18,6 +18,6 @@ class VerboseTrainer:
     def fit(self, **parts: Any) -> Any:
         """Hand everything over: model, data, optimizer, registry, and what later versions add."""
         settings = ", ".join(f"{name}={value}" for name, value in self._kwargs.items())
-        print(f"trainer.verbose: training with {settings or 'the defaults'}", flush=True)  # noqa: T201
+        print(f"trainer.verbose: training with {settings or 'the defaults'}", flush=True)
         default = parts["registry"].get_module("trainer.default").target
         return default(**self._kwargs).fit(**parts)

@@ -22,6 +22,7 @@ class LazyGroup(click.Group):
             "offline_trainer.cli.components",
             "List what installed packages offer.",
         ),
+        "new-plugin": ("offline_trainer.cli.new_plugin", "Write a plugin package to start from."),
         "run": ("offline_trainer.cli.run", "Train what a config describes."),
     }
 

@@ -107,6 +107,15 @@ class Momentum:
             name: np.zeros_like(parameter.value) for name, parameter in self.parameters.items()
         }
 
+    def gradients(self) -> list[Array]:
+        """The gradients there are."""
+        found = [parameter.gradient for parameter in self.parameters.values()]
+        return [gradient for gradient in found if gradient is not None]
+
+    def gradient_norm(self) -> float:
+        """The norm of all gradients together."""
+        return float(np.sqrt(sum(float((gradient**2).sum()) for gradient in self.gradients())))
+
     def step(self) -> None:
         for name, parameter in self.parameters.items():
             if parameter.gradient is not None:

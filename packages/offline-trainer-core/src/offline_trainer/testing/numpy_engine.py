@@ -29,7 +29,7 @@ from offline_trainer.engine import (
     Window,
 )
 from offline_trainer.errors import StateMismatchError
-from offline_trainer.protocols import SchedulerBundle
+from offline_trainer.protocols import SchedulerBundle, Update
 from offline_trainer.testing.autograd import Array, Variable
 from offline_trainer.testing.numpy_components import Layer, Momentum
 
@@ -106,8 +106,9 @@ class NumpyEngine:
     def setup(self, task: Task, example_batch: Any) -> None:
         self._task = task
         self._steps = 0
+        self._stepped: set[str] = set()
         self._optimizers: dict[str, Momentum] = {}
-        self._schedules: list[SchedulerBundle] = []
+        self._schedules: dict[str, SchedulerBundle] = {}
         for plan in task.optimizers:
             parameters = {
                 f"{name}.{parameter}": variable
@@ -118,37 +119,49 @@ class NumpyEngine:
             self._optimizers[plan.name] = optimizer
             if plan.scheduler_factory is not None:
                 bundle = plan.scheduler_factory.build(optimizer, registry=task.registry)
-                self._schedules.append(bundle)
+                self._schedules[plan.name] = bundle
 
     @np.errstate(over="ignore", invalid="ignore")  # reported as `finite`, not as a warning
     def train_step(self, window: Window) -> StepOutput:
         self._set_training(True)
-        total_weight = sum(micro_batch.weight for micro_batch in window)
-        mean, finite = 0.0, True
+        self._stepped = set()
+        loss, finite = 0.0, True
         logs: dict[str, float] = {}
         for update in self._task.objective.updates(self._steps, tuple(self._optimizers)):
             self._clear_gradients()
-            update_loss = 0.0
-            for micro_batch in window:
-                share = micro_batch.weight / total_weight
-                result = update.loss(self._task.models, micro_batch.data, "train")
-                result.loss.backward(share)
-                update_loss += share * float(result.loss.value)
-                for name, value in result.logs.items():
-                    logs[name] = logs.get(name, 0.0) + share * float(value)
-            if not np.isfinite(update_loss):
-                finite = False
-            else:
+            update_loss, update_logs = self._differentiate(update, window)
+            moved = [self._optimizers[name] for name in update.optimizers]
+            if np.isfinite(
+                [update_loss, *(optimizer.gradient_norm() for optimizer in moved)]
+            ).all():
                 for name in update.optimizers:
-                    self._clip(self._optimizers[name], logs)
+                    self._clip(name, update_logs)
                     self._optimizers[name].step()
-            mean += update_loss
+                self._stepped.update(update.optimizers)
+            else:
+                finite = False
+            loss += update_loss
+            logs.update(update_logs)
         after_step = getattr(self._task.objective, "after_step", None)
         if after_step is not None:
             after_step(self._task.models, self._steps)
         self._clear_gradients()
         self._steps += 1
-        return StepOutput(mean, logs, stepped=finite, finite=finite)
+        return StepOutput(loss, logs, stepped=finite, finite=finite)
+
+    def _differentiate(self, update: Update, window: Window) -> tuple[float, dict[str, float]]:
+        """Backward over the window; the mean loss and the mean of each of its logs."""
+        total = sum(micro_batch.weight for micro_batch in window)
+        loss = 0.0
+        logs: dict[str, float] = {}
+        for micro_batch in window:
+            share = micro_batch.weight / total
+            result = update.loss(self._task.models, micro_batch.data, "train")
+            result.loss.backward(share)
+            loss += share * float(result.loss.value)
+            for name, value in result.logs.items():
+                logs[name] = logs.get(name, 0.0) + share * float(value)
+        return loss, logs
 
     def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
         self._set_training(False)
@@ -163,11 +176,12 @@ class NumpyEngine:
         return predicted.value
 
     def step_schedules(self, interval: Interval, metrics: Mapping[str, float]) -> None:
-        for bundle in self._schedules:
-            if bundle.interval == interval:
-                if bundle.monitor is not None:
-                    metrics[bundle.monitor]
-                bundle.scheduler.step()
+        for name, bundle in self._schedules.items():
+            if bundle.interval != interval or (interval == "step" and name not in self._stepped):
+                continue
+            if bundle.monitor is not None:
+                metrics[bundle.monitor]
+            bundle.scheduler.step()
 
     def learning_rates(self) -> dict[str, float]:
         return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
@@ -203,19 +217,18 @@ class NumpyEngine:
         )
 
     def restore(self, state: HostState) -> None:
-        parameters = self._parameters()
-        saved = state.tensors["model"]
-        if set(parameters) != set(saved):
-            differing = ", ".join(sorted(set(parameters) ^ set(saved)))
-            raise StateMismatchError(f"parameters differ from the checkpoint's: {differing}")
+        parameters, saved = self._parameters(), state.tensors["model"]
+        _check_shapes({name: v.value.shape for name, v in parameters.items()}, saved)
+        rates = state.values["optimizer"]
+        if list(rates) != list(self._optimizers):
+            raise StateMismatchError(
+                f"the checkpoint has the optimizers {', '.join(rates)}; "
+                f"this config has {', '.join(self._optimizers)}"
+            )
         for name, variable in parameters.items():
-            if saved[name].shape != variable.value.shape:
-                raise StateMismatchError(
-                    f"{name} has shape {variable.value.shape}, the checkpoint {saved[name].shape}"
-                )
             variable.value = _from_host(saved[name])
         for name, optimizer in self._optimizers.items():
-            optimizer.lr = state.values["optimizer"][name]
+            optimizer.lr = rates[name]
             for parameter in optimizer.velocity:
                 tensor = state.tensors["optimizer"][f"{name}.{parameter}"]
                 optimizer.velocity[parameter] = _from_host(tensor)
@@ -247,16 +260,29 @@ class NumpyEngine:
             for layer in model.layers.values():
                 layer.training = training
 
-    def _clip(self, optimizer: Momentum, logs: dict[str, float]) -> None:
-        bound = self._task.clip_grad_norm
-        if bound is None:
+    def _clip(self, name: str, logs: dict[str, float]) -> None:
+        norm_bound, value_bound = self._task.clip_grad_norm, self._task.clip_grad_value
+        if norm_bound is None and value_bound is None:
             return
-        gradients = [v.gradient for v in optimizer.parameters.values() if v.gradient is not None]
-        norm = float(np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients)))
-        logs["grad_norm"] = norm
-        if norm > bound:
-            for gradient in gradients:
-                gradient *= bound / norm
+        optimizer = self._optimizers[name]
+        norm = optimizer.gradient_norm()
+        logs["grad_norm" if len(self._optimizers) == 1 else f"grad_norm/{name}"] = norm
+        for gradient in optimizer.gradients():
+            if norm_bound is not None and norm > norm_bound:
+                gradient *= norm_bound / norm
+            if value_bound is not None:
+                np.clip(gradient, -value_bound, value_bound, out=gradient)
+
+
+def _check_shapes(live: Mapping[str, tuple[int, ...]], saved: Mapping[str, HostTensor]) -> None:
+    if set(live) != set(saved):
+        differing = ", ".join(sorted(set(live) ^ set(saved)))
+        raise StateMismatchError(f"parameters differ from the checkpoint's: {differing}")
+    for name, shape in live.items():
+        if saved[name].shape != shape:
+            raise StateMismatchError(
+                f"{name} has shape {shape}, the checkpoint {saved[name].shape}"
+            )
 
 
 def _philox_arrays(state: Any) -> dict[str, Any]:

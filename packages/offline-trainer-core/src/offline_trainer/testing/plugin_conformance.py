@@ -1,0 +1,171 @@
+"""`PluginConformance`: what every plugin must satisfy, whatever it brings."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from typing import ClassVar
+
+import pytest
+
+from model_constructor.errors import close_matches
+from model_constructor.registry import Entry, Registry, normalized
+from offline_trainer.plugins.discovery import Candidate, discover
+from offline_trainer.plugins.loader import Plugins
+from offline_trainer.registry import build_registry
+from offline_trainer.testing.loading import first_party_registry, load_only
+
+HEAVY_MODULES = (
+    "cv2",
+    "datasets",
+    "gymnasium",
+    "h5py",
+    "jax",
+    "keras",
+    "lightning",
+    "matplotlib",
+    "numba",
+    "numpy",
+    "pandas",
+    "PIL",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "torchaudio",
+    "torchmetrics",
+    "torchvision",
+    "transformers",
+    "yaml",
+)
+"""What no `ot` command should have to import only because a plugin is installed."""
+
+_IMPORT_AND_REGISTER = """
+import importlib, json, sys
+sys.path[:], module = json.loads(sys.argv[1])
+from model_constructor.registry import Registry
+before = set(sys.modules)
+plugin = importlib.import_module(module)
+if hasattr(plugin, "ot_register_components"):
+    plugin.ot_register_components(Registry())
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+class PluginConformance:
+    """Subclass it as ``TestMyPlugin`` and set `plugin`; pytest does the rest.
+
+    The plugin has to be installed, for example with ``pip install --editable .``.
+
+    Attributes:
+        plugin: Its name: what is on the left in the entry point.
+        heavy_modules: What the plugin module must not import; add the big ones that you use.
+    """
+
+    plugin: ClassVar[str]
+    heavy_modules: ClassVar[tuple[str, ...]] = HEAVY_MODULES
+
+    @pytest.fixture
+    def candidate(self) -> Candidate:
+        """What discovery finds for the plugin."""
+        installed = discover()
+        found = [candidate for candidate in installed if candidate.name == self.plugin]
+        if len(found) != 1:
+            names = sorted({candidate.name for candidate in installed})
+            near = close_matches(self.plugin, names)
+            pytest.fail(
+                f"{len(found)} installed plugins are named {self.plugin!r}, expected 1; "
+                + (f"did you mean {near[0]!r}? " if near else f"there are {', '.join(names)}; ")
+                + "install it with: pip install --editable .",
+                pytrace=False,
+            )
+        return found[0]
+
+    @pytest.fixture
+    def entries(self, candidate: Candidate) -> list[Entry]:
+        """The plugin's registry entries."""
+        return build_registry(self._load(candidate)).entries()
+
+    def test_importing_and_registering_is_light_in_a_fresh_process(
+        self, candidate: Candidate
+    ) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", _IMPORT_AND_REGISTER, json.dumps([sys.path, candidate.module])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        heavy = sorted(set(json.loads(done.stdout.splitlines()[-1])) & set(self.heavy_modules))
+        assert not heavy, (
+            f"importing {candidate.module} imports {', '.join(heavy)}, and every `ot` command "
+            "would pay for it; import them in the modules of the components, and keep the "
+            "__init__.py on the way empty"
+        )
+
+    def test_it_loads(self, candidate: Candidate) -> None:
+        (status,) = self._load(candidate).statuses
+        assert status.state == "ok", f"{status.reason}\n{status.traceback}"
+
+    def test_every_target_resolves_or_says_what_it_needs(self, entries: list[Entry]) -> None:
+        waiting: dict[str, list[str]] = {}
+        for entry in entries:
+            missing = ", ".join(entry.missing_requirements())
+            if missing:
+                waiting.setdefault(missing, []).append(entry.key)
+            else:
+                assert callable(entry.target), f"{entry.key}: {entry.loads} is not callable"
+        if waiting:
+            said = "; ".join(f"{names}, for {_some(keys)}" for names, keys in waiting.items())
+            pytest.skip(f"the others resolve; not installed here: {said}")
+
+    def test_every_key_has_help_of_one_line(self, entries: list[Entry]) -> None:
+        unhelpful = [e.key for e in entries if not e.help.strip() or "\n" in e.help.strip()]
+        assert not unhelpful, f"give help='One line.' to {', '.join(unhelpful)}"
+
+    def test_no_key_is_one_of_the_first_party(self, entries: list[Entry]) -> None:
+        first_party: dict[str, set[str]] = {}
+        for entry in first_party_registry().entries():
+            first_party.setdefault(entry.key, set()).add(normalized(entry.provider.distribution))
+        taken = [
+            entry.key
+            for entry in entries
+            if first_party.get(entry.key, set())
+            - {normalized(entry.provider.distribution), normalized(entry.replaces or "")}
+        ]
+        assert not taken, (
+            f"a first-party package has {', '.join(taken)} already, so that no config could use it;"
+            " choose other names, or say replaces='<distribution>'"
+        )
+
+    def test_loading_it_twice_changes_nothing(self, candidate: Candidate) -> None:
+        registry = Registry()
+        seen = []
+        for _ in range(2):
+            plugins = self._load(candidate)
+            for buffer in plugins.buffers:
+                registry.commit(buffer)
+            seen.append([(entry, entry.given) for entry in registry.entries()])
+        first, second = seen
+        assert first == second
+        assert not registry.conflicts()
+
+    def test_its_entries_pickle(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            try:
+                copy = pickle.loads(pickle.dumps(entry))
+            except Exception as error:  # noqa: BLE001 - pickling runs the author's code
+                pytest.fail(f"{entry.key} cannot go to a worker process, use add_lazy: {error}")
+            assert copy == entry, f"{entry.key} is not the same in a worker process"
+
+    def _load(self, candidate: Candidate) -> Plugins:
+        return load_only([candidate])
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(keys[:3])
+    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"
