@@ -10,6 +10,7 @@ from pathlib import Path
 from model_constructor.errors import ConfigError
 from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
+from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins, load_plugins
 
 
@@ -62,5 +63,9 @@ def register_imports(registry: Registry, imports: Sequence[str], sources: Source
 
 
 def _resolve(plugins: Plugins, key: str) -> Entry | None:
-    found: Entry | None = plugins.manager.hook.ot_resolve_component(key=key, config_path=())
-    return found
+    for plugin, found in plugins.call_each("ot_resolve_component", key=key, config_path=()):
+        if isinstance(found, Entry):
+            return found
+        if found is not None:
+            notice(f"plugin '{plugin}' failed in ot_resolve_component for `{key}`: {found!r}")
+    return None

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import click
 
+from offline_trainer.cli import completion
+
 config_argument = click.argument("config", type=click.Path(path_type=str))
-overrides_argument = click.argument("overrides", nargs=-1)
-no_plugin_option = click.option(
-    "--no-plugin", multiple=True, metavar="NAME", help="Leave out a plugin or distribution."
+overrides_argument = click.argument(
+    "overrides", nargs=-1, shell_complete=completion.complete_overrides
 )
+no_plugin_option = click.option(
+    "--no-plugin",
+    multiple=True,
+    metavar="NAME",
+    help="Leave out a plugin or distribution.",
+    shell_complete=completion.complete_plugins,
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")

@@ -19,6 +19,7 @@ from model_constructor.errors import (
     raise_collected,
 )
 from model_constructor.registry import Registry
+from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
 from offline_trainer.config.sections import (
     LIST_SECTIONS,
@@ -45,6 +46,7 @@ def validate_preflight(resolved: ResolvedConfig) -> None:
     report = _Report(resolved)
     report.required_sections()
     report.run()
+    report.plugins()
     report.models()
     report.section_shapes()
     report.imports()
@@ -189,6 +191,9 @@ class _Report:
             self.errors += check_run_section(section, self.sources)
         elif section is not None:
             self.add(f"run must be a mapping, got {section!r}", "OT0309", ("run",))
+
+    def plugins(self) -> None:
+        self.errors += check_plugins_section(self.data.get("plugins"), self.sources)
 
     def models(self) -> None:
         single, several = self.data.get("model"), self.data.get("models")
