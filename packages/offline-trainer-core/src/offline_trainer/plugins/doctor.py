@@ -145,12 +145,12 @@ def _finding(problem: Problem, registry: Registry) -> Finding:
         ]
         key = problem.registry_key
         help = (
-            f"write `{key}@{status.provider.distribution}` in the config; or disable one plugin; "
+            f"write `{key}@{status.provider.distribution}` in the config; or disable one "
+            f"(OT_DISABLE_PLUGINS={name}); "
             "or let one declare replaces="
         )
         return Finding("conflict", name, provider, "; ".join(clashes), help)
-    help = _ways_out(status) if problem.kind != "hidden-command" else "its author renames it"
-    return Finding(problem.kind, name, provider, problem.text, help)
+    return Finding(problem.kind, name, provider, problem.text, _ways_out(status))
 
 
 def _stale(status: PluginStatus) -> Finding:
