@@ -86,7 +86,16 @@ def examine(
     findings += failed
     if only is not None:
         names = _names_of(only, plugins)
-        rows = [row for row in rows if row.source in names or row.source == "ot"]
+        others = {
+            status.provider.distribution
+            for status in plugins.statuses
+            if status.provider.plugin not in names
+        } - set(_OURS)
+        rows = [
+            row
+            for row in rows
+            if row.source in names or (row.source == "ot" and row.name not in others)
+        ]
         findings = [finding for finding in findings if finding.plugin in names]
     return Examination(tuple(rows), tuple(findings))
 
