@@ -21,6 +21,7 @@ from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
+from offline_trainer.config.plugins_section import check_requirements, read_plugins_section
 from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     bind_components,
@@ -36,6 +37,8 @@ from offline_trainer.notices import notice
 from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
+from offline_trainer.plugins.package_files import package_file
+from offline_trainer.plugins.problems import problems_of
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
 from offline_trainer.records import describe, without_secrets, write_records
@@ -200,14 +203,17 @@ def prepare(
     Raises:
         ConfigError: All that one stage found, together.
     """
-    resolved = resolve_config(path, overrides)
+    resolved = resolve_config(path, overrides, package_file=package_file)
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
     validate_preflight(resolved)
-    disabled = (resolved.data.get("plugins") or {}).get("disable", ())
-    plugins = load_plugins(Selection.of(os.environ, no_plugin=no_plugin, config_disable=disabled))
-    report_plugins(plugins)
+    wanted = read_plugins_section(resolved.data.get("plugins"), resolved.source_map)
+    plugins = load_plugins(
+        Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)
+    )
     registry = build_registry(plugins)
+    report_plugins(plugins, registry)
+    check_requirements(wanted, plugins, resolved.source_map)
     register_imports(registry, resolved.data.get("imports") or (), resolved.source_map)
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
@@ -218,9 +224,9 @@ def prepare(
     return Prepared(resolved, plugins, registry, data, run, graphs)
 
 
-def report_plugins(plugins: Plugins) -> None:
-    """One line on stderr for each plugin that could not be used."""
+def report_plugins(plugins: Plugins, registry: Registry) -> None:
+    """One line on stderr for each thing that is wrong with an installed plugin."""
     for warning in plugins.warnings:
         notice(warning)
-    for status in plugins.problems():
-        notice(status.problem())
+    for problem in problems_of(plugins, registry):
+        notice(problem.line())

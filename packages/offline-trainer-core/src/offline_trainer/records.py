@@ -74,8 +74,10 @@ def _versions(plugins: Plugins) -> dict[str, str]:
 
     versions = {name: version(name) for name in _PACKAGES}
     for plugin, rows in plugins.call_each("ot_environment"):
-        if isinstance(rows, Exception):
-            notice(f"plugin '{plugin}' failed in ot_environment: {rows}")
-        else:
-            versions.update(dict(rows))
+        try:
+            if isinstance(rows, Exception):
+                raise rows
+            versions.update({str(name): str(value) for name, value in rows})
+        except Exception as error:  # noqa: BLE001 - a plugin may raise or return anything
+            notice(f"plugin '{plugin}' failed in ot_environment: {error}")
     return versions

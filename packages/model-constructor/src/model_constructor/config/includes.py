@@ -25,6 +25,8 @@ from model_constructor.errors import (
 
 MAX_INCLUDES = 256
 PACKAGE_PREFIX = "pkg://"
+PACKAGE_FILE_NOT_FOUND = "OT0207"
+"""Code of a `PackageFile`'s error about what is not there; an optional include passes over it."""
 _SUFFIXES = (".yaml", ".yml")
 
 PackageFile = Callable[[str, str], Path]
@@ -114,7 +116,12 @@ class _Includes:
         return self.done
 
     def include(self, current: _Open, entry: _Entry) -> None:
-        path = self.locate(current, entry)
+        try:
+            path = self.locate(current, entry)
+        except ConfigError as error:
+            if entry.optional and error.code == PACKAGE_FILE_NOT_FOUND:
+                return
+            raise
         if entry.optional and not os.path.exists(path):  # noqa: PTH110 (says False for a name too long)
             return
         identity = _identity(path)

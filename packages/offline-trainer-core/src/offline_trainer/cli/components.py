@@ -4,77 +4,149 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict, dataclass
 
 import click
 
-from model_constructor.registry import Entry, Registry
+from model_constructor.errors import ConfigError, close_matches
+from model_constructor.registry import Entry, Provider, Registry, normalized
+from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
-from offline_trainer.cli.options import no_plugin_option
+from offline_trainer.cli.options import json_option, no_plugin_option
+from offline_trainer.cli.tables import on_terminal, plain_rows
+from offline_trainer.errors import EXIT_DONE, EXIT_ERROR, EXIT_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One component as it is listed.
+
+    Attributes:
+        status: ``ok``, ``needs <modules>``, ``conflict with <providers>`` or ``failed: <why>``.
+    """
+
+    key: str
+    provider: str
+    status: str
+    help: str
+    kind: str
+    distribution: str
+    version: str
+    plugin: str
+    loads: str
+    requires: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether ``--strict`` minds; that a module is not installed is no fault."""
+        return self.status.startswith(("conflict", "failed"))
 
 
 @click.command("list-components")
-@click.option("--kind", metavar="KIND", help="Only this kind, such as optim_cls.")
-@click.option("--plugin", metavar="NAME", help="Only this plugin's or distribution's components.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list, for programs.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    help="Only this kind, such as optim_cls.",
+    shell_complete=completion.complete_kinds,
+)
+@click.option(
+    "--plugin",
+    metavar="NAME",
+    help="Only this plugin's or distribution's components.",
+    shell_complete=completion.complete_plugins,
+)
+@json_option
+@click.option("--check", is_flag=True, help="Import every component, report those that fail.")
+@click.option("--strict", is_flag=True, help="Exit 1 on any problem, conflict or failure.")
 @no_plugin_option
 def command(
-    kind: str | None, plugin: str | None, as_json: bool, no_plugin: tuple[str, ...]
+    kind: str | None,
+    plugin: str | None,
+    as_json: bool,
+    check: bool,
+    strict: bool,
+    no_plugin: tuple[str, ...],
 ) -> None:
-    """List the components that installed packages offer; nothing heavy is imported."""
+    """List the components that installed packages offer; without --check none is imported."""
     with errors_shown():
-        import os
+        from offline_trainer.cli.installed import find_installed
 
-        from offline_trainer.notices import notice
-        from offline_trainer.plugins.loader import load_plugins
-        from offline_trainer.plugins.selection import Selection
-        from offline_trainer.registry import build_registry
-
-        plugins = load_plugins(Selection.of(os.environ, no_plugin=no_plugin))
-        for warning in (*plugins.warnings, *(s.problem() for s in plugins.problems())):
-            notice(warning)
-        registry = build_registry(plugins)
-        entries = [
-            entry
+        installed = find_installed(no_plugin)
+        installed.report()
+        registry = installed.registry
+        if kind is not None:
+            require_known("kind", kind, {entry.kind for entry in registry.entries()})
+        if plugin is not None:
+            require_known("plugin", plugin, installed.names())
+        rows = [
+            _row(entry, registry, check=check)
             for entry in registry.entries()
             if (kind is None or entry.kind == kind)
-            and (plugin is None or plugin in (entry.provider.plugin, entry.provider.distribution))
+            and (plugin is None or is_named(entry.provider, plugin))
         ]
-        rows = [_row(entry, registry) for entry in entries]
         if as_json:
-            click.echo(json.dumps(rows, indent=1))
-        elif sys.stdout.isatty():
-            _print_table(rows)
+            click.echo(json.dumps([asdict(row) for row in rows], indent=1))
+        elif on_terminal():
+            from offline_trainer.cli.component_table import print_components
+
+            print_components(rows)
         else:
-            for row in rows:
-                click.echo("\t".join(row.values()))
+            plain_rows([(row.key, row.provider, row.status, row.help) for row in rows])
+        wrong = [
+            *installed.plugins.warnings,
+            *(p for p in installed.problems if _concerns(p.status.provider, plugin)),
+            *(row for row in rows if row.is_fault),
+        ]
+    sys.exit(EXIT_ERROR if strict and wrong else EXIT_DONE)
 
 
-def _row(entry: Entry, registry: Registry) -> dict[str, str]:
+def is_named(provider: Provider, name: str) -> bool:
+    """Whether a name, in any spelling, is the provider's plugin or distribution."""
+    return normalized(name) in (normalized(provider.plugin), normalized(provider.distribution))
+
+
+def _concerns(provider: Provider, plugin: str | None) -> bool:
+    return plugin is None or is_named(provider, plugin)
+
+
+def require_known(what: str, name: str, known: set[str]) -> None:
+    """Leave with a message if a name, in any spelling, is none of those known."""
+    if normalized(name) in {normalized(other) for other in known}:
+        return
+    near = close_matches(name, sorted(known))
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    click.echo(f"error: no {what} `{name}`{hint}", err=True)
+    click.echo(f"  help: {what}s are {', '.join(sorted(filter(None, known)))}", err=True)
+    sys.exit(EXIT_USAGE)
+
+
+def _row(entry: Entry, registry: Registry, *, check: bool) -> Row:
+    provider = entry.provider
+    return Row(
+        entry.key,
+        str(provider),
+        _status(entry, registry, check=check),
+        entry.help,
+        entry.kind,
+        provider.distribution,
+        provider.version,
+        provider.plugin,
+        entry.loads,
+        entry.requires,
+        entry.tags,
+    )
+
+
+def _status(entry: Entry, registry: Registry, *, check: bool) -> str:
+    others = [e for e in registry.conflicts().get(entry.key, ()) if e is not entry]
     missing = entry.missing_requirements()
-    if len(registry.conflicts().get(entry.key, ())) > 1:
-        status = "conflict"
-    elif missing:
-        status = f"needs {', '.join(missing)}"
-    else:
-        status = "ok"
-    return {
-        "key": entry.key,
-        "provider": str(entry.provider),
-        "status": status,
-        "help": entry.help,
-    }
-
-
-def _print_table(rows: list[dict[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("key", no_wrap=True, style="cyan")
-    table.add_column("provider", no_wrap=True, style="dim")
-    table.add_column("status", no_wrap=True)
-    table.add_column("help", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        style = "" if row["status"] == "ok" else "yellow"
-        table.add_row(*row.values(), style=style)
-    Console().print(table)
+    if check and not missing:
+        try:
+            _ = entry.target
+        except (ConfigError, SystemExit) as error:
+            cause = error.__cause__ or error
+            return "failed: " + " ".join(f"{type(cause).__name__}: {cause}".split())
+    if others:
+        return f"conflict with {' and '.join(str(other.provider) for other in others)}"
+    return f"needs {', '.join(missing)}" if missing else "ok"

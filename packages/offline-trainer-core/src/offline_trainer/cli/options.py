@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import click
 
+from offline_trainer.cli import completion
+
 config_argument = click.argument("config", type=click.Path(path_type=str))
-overrides_argument = click.argument("overrides", nargs=-1)
-no_plugin_option = click.option(
-    "--no-plugin", multiple=True, metavar="NAME", help="Leave out a plugin or distribution."
+overrides_argument = click.argument(
+    "overrides", nargs=-1, shell_complete=completion.complete_overrides
 )
 allow_target_option = click.option(
     "--allow-target", is_flag=True, help="Permit _target_, which can call anything, in the config."
 )
+no_plugin_option = click.option(
+    "--no-plugin",
+    multiple=True,
+    metavar="NAME",
+    help="Leave out a plugin or distribution.",
+    shell_complete=completion.complete_plugins,
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")

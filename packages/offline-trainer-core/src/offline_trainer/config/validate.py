@@ -19,6 +19,7 @@ from model_constructor.errors import (
     raise_collected,
 )
 from model_constructor.registry import Registry
+from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
 from offline_trainer.config.sections import (
     LIST_SECTIONS,
@@ -47,6 +48,7 @@ def validate_preflight(resolved: ResolvedConfig) -> None:
     report = _Report(resolved)
     report.required_sections()
     report.run()
+    report.plugins()
     report.models()
     report.section_shapes()
     report.imports()
@@ -242,6 +244,9 @@ class _Report:
         elif section is not None:
             self.add(f"run must be a mapping, got {section!r}", "OT0309", ("run",))
 
+    def plugins(self) -> None:
+        self.errors += check_plugins_section(self.data.get("plugins"), self.sources)
+
     def models(self) -> None:
         single, several = self.data.get("model"), self.data.get("models")
         if single is None and several is None:
@@ -362,7 +367,7 @@ class _Report:
     def secret_names(self, secrets: Collection[ConfigPath]) -> None:
         for path in (("run", "name"), ("run", "out_dir")):
             if path in secrets:
-                self.add("a secret would become the name of a directory", "OT0325", path)
+                self.add("a secret would become the name of a directory", "OT0327", path)
 
     def scheduler_intervals(self) -> None:
         for path, _, spec in section_specs({"scheduler": self.data.get("scheduler")}):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import traceback
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -21,13 +22,36 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.plugins import hooks
 from offline_trainer.plugins.discovery import Candidate, discover
 from offline_trainer.plugins.selection import Selection
+from offline_trainer.plugins.tracebacks import own_traceback
 
 State = Literal["ok", "disabled", "error", "incompatible", "duplicate-name"]
+
+HEAVY_MODULES = (
+    "jax",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "torchmetrics",
+    "transformers",
+    "yaml",
+)
+"""What no plugin module may import: every ``ot`` command would wait for it."""
 
 
 @dataclass(slots=True)
 class PluginStatus:
-    """What became of one installed plugin."""
+    """What became of one installed plugin.
+
+    Attributes:
+        load_ms: How long importing and asking it for its keys took.
+        heavy_modules: Those of `HEAVY_MODULES` that were first imported by this plugin.
+    """
 
     provider: Provider
     module: str
@@ -35,14 +59,20 @@ class PluginStatus:
     reason: str = ""
     traceback: str = ""
     keys: tuple[str, ...] = ()
+    load_ms: float = 0.0
+    heavy_modules: tuple[str, ...] = ()
+
+    def way_out(self) -> str:
+        """What to type about a plugin that is in the way."""
+        # Of two plugins of one name only the distribution's name says which.
+        shared = self.state == "duplicate-name"
+        name = self.provider.distribution if shared else self.provider.plugin
+        return f"[ot doctor {name} | OT_DISABLE_PLUGINS={name}]"
 
     def problem(self) -> str:
         """The one line that goes to stderr for a plugin that could not be used."""
         name = self.provider.plugin
-        return (
-            f"plugin '{name}' ({self.provider}) not loaded: {self.reason}"
-            f"  [OT_DISABLE_PLUGINS={name}]"
-        )
+        return f"plugin '{name}' ({self.provider}) not loaded: {self.reason}  {self.way_out()}"
 
 
 @dataclass(slots=True)
@@ -95,7 +125,12 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     candidates = discover()
     plugins.warnings = selection.unmatched(candidates)
     for candidate in candidates:
-        plugins.statuses.append(_load(candidate, selection, plugins))
+        already = _heavy_loaded()
+        started = time.perf_counter()
+        status = _load(candidate, selection, plugins)
+        status.load_ms = (time.perf_counter() - started) * 1e3
+        status.heavy_modules = tuple(sorted(_heavy_loaded() - already))
+        plugins.statuses.append(status)
     problems = plugins.problems()
     if problems and selection.strict:
         raise OfflineTrainerError(
@@ -127,12 +162,17 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
         if plugins.manager.has_plugin(candidate.name):
             plugins.manager.unregister(name=candidate.name)
         status.state = "error"
-        status.reason = f"{type(error).__name__}: {error}"
-        status.traceback = traceback.format_exc()
+        # pluggy's messages have several lines; a status has one.
+        status.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        status.traceback = own_traceback(error, candidate.module)
         return status
     plugins.buffers.append(buffer)
     status.keys = tuple(entry.key for entry in buffer.entries)
     return status
+
+
+def _heavy_loaded() -> set[str]:
+    return {name for name in HEAVY_MODULES if name in sys.modules}
 
 
 def _register(module: ModuleType, candidate: Candidate, manager: pluggy.PluginManager) -> Buffer:

@@ -1,0 +1,80 @@
+"""Commands that plugins bring: components of kind ``cmd``, imported when they are called."""
+
+from __future__ import annotations
+
+import click
+
+from model_constructor.errors import ConfigError
+from model_constructor.registry import Entry
+from offline_trainer.cli.built_in import COMMANDS
+from offline_trainer.cli.installed import find_installed
+from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.plugins.problems import COMMAND_KIND, command_name
+
+
+class PluginCommands:
+    """The commands of the installed plugins, by name.
+
+    Args:
+        quiet: Say nothing about broken plugins, for shell completion.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        installed = find_installed(tolerant=True)
+        if not quiet:
+            installed.report()
+        self._entries: dict[str, list[Entry]] = {}
+        for entry in installed.registry.entries():
+            name = command_name(entry.key)
+            if name is not None and name not in COMMANDS:
+                self._entries.setdefault(name, []).append(entry)
+        self._conflicts = installed.registry.conflicts()
+
+    def help_lines(self) -> dict[str, str]:
+        """Name → line of help; nothing is imported."""
+        return {name: entries[-1].help for name, entries in self._entries.items()}
+
+    def get(self, name: str) -> click.Command | None:
+        """The command of a name, imported now; None if no plugin has it.
+
+        Raises:
+            OfflineTrainerError: It cannot be loaded, or several plugins claim it.
+        """
+        entries = self._entries.get(name)
+        if entries is None:
+            return None
+        try:
+            return self._load(name, entries)
+        except OfflineTrainerError:
+            if self._quiet:
+                return None
+            raise
+
+    def _load(self, name: str, entries: list[Entry]) -> click.Command:
+        claimed = self._conflicts.get(entries[0].key)
+        if claimed:
+            providers = " and ".join(str(entry.provider) for entry in claimed)
+            plugins = " or ".join(f"OT_DISABLE_PLUGINS={e.provider.plugin}" for e in claimed)
+            raise OfflineTrainerError(
+                f"`ot {name}` is provided by {providers}", help=f"disable one: {plugins}"
+            )
+        entry = entries[-1]
+        try:
+            target = entry.target
+        except ConfigError as error:
+            raise OfflineTrainerError(error.message, help=error.help) from error
+        except SystemExit as error:
+            raise OfflineTrainerError(
+                f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
+                f"it ended the program with SystemExit: {error}",
+                help=f"ot doctor {entry.provider.plugin}",
+            ) from error
+        if not isinstance(target, click.Command):
+            raise OfflineTrainerError(
+                f"`{entry.key}` from {entry.provider} is no command: {entry.loads} is of type "
+                f"{type(target).__name__}",
+                help=f"a component of kind `{COMMAND_KIND}` is a click.Command "
+                "(a function under @click.command)",
+            )
+        return target

@@ -1,0 +1,93 @@
+"""``ot plugins``"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from offline_trainer.cli.errors import errors_shown
+from offline_trainer.cli.options import json_option, no_plugin_option
+from offline_trainer.cli.tables import on_terminal, plain_rows
+
+_FAULTY = {"error": "red", "incompatible": "red", "duplicate-name": "red", "conflict": "yellow"}
+
+
+@click.command("plugins")
+@json_option
+@no_plugin_option
+def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
+    """List the installed plugins: their state, what loading them costs, why one is not used."""
+    with errors_shown():
+        from offline_trainer.cli.installed import find_installed
+
+        installed = find_installed(no_plugin, tolerant=True)
+        installed.report()
+        reasons: dict[int, list[str]] = {}
+        states: dict[int, str] = {}
+        for problem in installed.problems:
+            reasons.setdefault(id(problem.status), []).append(problem.text)
+            if problem.kind == "conflict":
+                states[id(problem.status)] = "conflict"
+        rows = [
+            {
+                "plugin": status.provider.plugin,
+                "distribution": status.provider.distribution,
+                "version": status.provider.version,
+                "module": status.module,
+                "state": states.get(id(status), status.state),
+                "keys": len(status.keys),
+                "load_ms": round(status.load_ms, 1),
+                "heavy_modules": list(status.heavy_modules),
+                "reason": "; ".join(reasons.get(id(status), [status.reason])),
+            }
+            for status in installed.plugins.statuses
+        ]
+        if as_json:
+            click.echo(json.dumps(rows, indent=1))
+        elif on_terminal():
+            _print_table(rows)
+        else:
+            plain_rows([_cells(row) for row in rows])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["plugin"],
+        f"{row['distribution']} {row['version']}",
+        row["state"],
+        str(row["keys"]),
+        f"{row['load_ms']:.1f}",
+        ", ".join(row["heavy_modules"]) or "-",
+        row["reason"],
+    ]
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("plugin", style="cyan", overflow="fold")
+    table.add_column("provider", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("keys", justify="right", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("heavy imports", overflow="fold")
+    for row in rows:
+        *cells, _ = _cells(row)
+        cells[2] = ""
+        state = Text(row["state"], style=_FAULTY.get(row["state"], ""))
+        table.add_row(*(Text(cell) if cell else state for cell in cells))
+    console.print(table)
+    if sys.stderr.isatty():
+        return  # each reason is in the line above the table that says what to do about it
+    # A reason is a sentence; beside five columns it would be a ribbon of words.
+    for row in rows:
+        if row["state"] != "ok" or row["reason"]:
+            name = Text(f"{row['plugin']}: ", style=_FAULTY.get(row["state"], "yellow"))
+            console.print(name.append(row["reason"], style=""))
