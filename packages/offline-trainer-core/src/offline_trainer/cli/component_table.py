@@ -36,8 +36,8 @@ def print_components(rows: Sequence[Row]) -> None:
 
 
 def _print_group(rows: list[Row], key_width: int, console: Console) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 1))
-    table.add_column(no_wrap=True, style="cyan", min_width=min(key_width, console.width // 2))
+    table = Table(box=None, show_header=False, expand=True, pad_edge=False, padding=(0, 1, 0, 1))
+    table.add_column(no_wrap=True, style="cyan", width=min(key_width + 2, console.width // 2))
     shows_status = any(row.status != "ok" for row in rows)
     if shows_status:
         table.add_column(no_wrap=True, style="yellow")
