@@ -374,6 +374,8 @@ def _first_line(obj: Any) -> str:
 
 
 def _is_installed(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None  # None is how Python notes a blocked import
     try:
         return _find(module, tuple(sys.path), tuple(map(id, sys.meta_path)))
     except (ImportError, ValueError):

@@ -43,5 +43,6 @@ def __getattr__(name: str) -> Any:
     import pytest
 
     home = f"{__name__}.{_HOMES[name]}"
-    pytest.register_assert_rewrite(home)  # so that a failing check shows its values
+    if home not in sys.modules:
+        pytest.register_assert_rewrite(home)  # so that a failing check shows its values
     return getattr(import_module(home), name)
