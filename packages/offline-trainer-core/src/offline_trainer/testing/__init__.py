@@ -6,6 +6,7 @@ not. The fixtures are opted into with ``pytest_plugins = ["offline_trainer.testi
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
