@@ -124,6 +124,7 @@ def _load(entry: Entry) -> Any:
             help=f"pip install {' '.join(missing)}",
         )
     module, _, attribute = entry.loads.partition(":")
+    plugin = entry.provider.plugin
     try:
         target: Any = importlib.import_module(module)
         for name in attribute.split("."):
@@ -133,6 +134,6 @@ def _load(entry: Entry) -> Any:
             f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
             f"{type(error).__name__}: {error}",
             code="OT0304",
-            help=f"ot doctor {entry.provider.plugin}" if entry.provider.plugin else "",
+            help=f"ot list-components --plugin {plugin} --check" if plugin else "",
         ) from error
     return target
