@@ -40,7 +40,6 @@ def test_a_fresh_directory(tmp_path: Path) -> None:
         assert run.checkpoints == run.root / "checkpoints"
         assert run.quarantine == run.root / "quarantine"
         assert run.metrics_file == run.root / "metrics.jsonl"
-        assert run.exports.is_dir()
     assert (tmp_path / "runs" / "one.lock").exists()
 
 

@@ -125,14 +125,6 @@ class RunDirectory:
         return self.root / "quarantine"
 
     @property
-    def exports(self) -> Path:
-        """Where exported models go; made when asked for."""
-        folder = self.root / "exports"
-        with reported(f"make {folder}"):
-            folder.mkdir(exist_ok=True)
-        return folder
-
-    @property
     def metrics_file(self) -> Path:
         """The source of truth for curves, one JSON object per line."""
         return self.root / "metrics.jsonl"
