@@ -27,8 +27,8 @@ from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
-    check_structure,
     validate_post_model,
+    validate_preflight,
     validate_with_data,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
@@ -211,7 +211,8 @@ def prepare(
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
     sources, data = resolved.source_map, resolved.data
-    findings.add(check_structure(resolved))
+    with findings.collecting():
+        validate_preflight(resolved)
     wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)

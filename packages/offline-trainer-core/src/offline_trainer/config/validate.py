@@ -41,8 +41,12 @@ UNKNOWN_COMPONENT = "OT0301"
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
-def check_structure(resolved: ResolvedConfig) -> list[ConfigError]:
-    """Everything wrong that shows without components: sections, their shape, imports, pure data."""
+def validate_preflight(resolved: ResolvedConfig) -> None:
+    """Check what needs no component: sections, their shape, imports, pure-data rules.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
     report = _Report(resolved)
     report.required_sections()
     report.run()
@@ -53,7 +57,7 @@ def check_structure(resolved: ResolvedConfig) -> list[ConfigError]:
     report.pure_data()
     report.scheduler_intervals()
     report.secret_names(resolved.secrets)
-    return report.errors
+    raise_collected(report.errors)
 
 
 def bind_components(
