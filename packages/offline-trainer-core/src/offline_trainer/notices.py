@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 
 def notice(text: str) -> None:
     """Print one line on stderr, marked as coming from this program."""
-    sys.stderr.write(f"ot: {text}\n")
+    sys.stderr.write(wrapped(f"ot: {text}", sys.stderr, indent="    ") + "\n")
+
+
+def wrapped(text: str, stream: TextIO, *, indent: str = "") -> str:
+    """A line, broken between words where a terminal would break inside one.
+
+    Where no person looks it stays one line, for grep.
+
+    Args:
+        text: The line.
+        stream: Where it is going to.
+        indent: What further lines start with.
+    """
+    if not stream.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    lines = textwrap.wrap(
+        text,
+        shutil.get_terminal_size().columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)

@@ -40,7 +40,7 @@ def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
                 "state": states.get(id(status), status.state),
                 "keys": len(status.keys),
                 "load_ms": round(status.load_ms, 1),
-                "heavy_modules": list(status.heavy_modules),
+                "heavy_modules": list(status.heavy_imports),
                 "reason": "; ".join(reasons.get(id(status), [status.reason])),
             }
             for status in installed.plugins.statuses
