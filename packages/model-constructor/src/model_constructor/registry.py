@@ -293,7 +293,10 @@ class Registry(Registrar):
                 help="remove one of the two modules, or rename the key in one",
             )
         exact = " or ".join(f"`{key}@{provider.distribution}`" for provider in providers)
-        way_out = f"write {exact}; or disable one (--no-plugin {providers[-1].plugin}); or "
+        last = providers[-1].plugin
+        way_out = (
+            f"write {exact}; or disable one (--no-plugin {last} or OT_DISABLE_PLUGINS={last}); or "
+        )
         if any(_replaces(a, b) and _replaces(b, a) for a in entries for b in entries):
             names += ", which declare that they replace each other"
             way_out += "take replaces= out of one"

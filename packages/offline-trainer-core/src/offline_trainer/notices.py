@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 def notice(text: str) -> None:
     """Print one line on stderr, marked as coming from this program."""
@@ -26,11 +28,13 @@ def wrapped(text: str, stream: TextIO, *, indent: str = "") -> str:
     import shutil
     import textwrap
 
+    # What to type stays on one line, to be copied.
+    said, gap, way_out = text.partition("  [")
     lines = textwrap.wrap(
-        text,
+        said + gap[1:] + way_out.replace(" ", _NO_BREAK),
         shutil.get_terminal_size().columns,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join(lines)
+    return "\n".join(lines).replace(_NO_BREAK, " ")

@@ -35,7 +35,7 @@ def build_registry(plugins: Plugins | None = None) -> Registry:
     registry.explain_unknown = lambda key: why_unknown(key, loaded.statuses)
     registry.add_resolver(lambda key: _resolve(loaded, key))
     if loaded.strict:
-        require_none(loaded, problems_of(loaded, registry))
+        require_none(problems_of(loaded, registry), strict=True)
     return registry
 
 

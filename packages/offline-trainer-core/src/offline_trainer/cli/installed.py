@@ -49,5 +49,5 @@ def find_installed(no_plugin: Sequence[str] = (), *, tolerant: bool = False) -> 
     plugins = load_plugins(selection)
     registry = build_registry(plugins)
     problems = problems_of(plugins, registry, COMMANDS)
-    require_none(plugins, problems)
+    require_none(problems, strict=selection.strict)
     return Installed(plugins, registry, problems)

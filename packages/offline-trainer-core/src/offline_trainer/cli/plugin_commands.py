@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -11,7 +12,13 @@ from model_constructor.registry import Entry
 from offline_trainer.cli.built_in import COMMANDS
 from offline_trainer.cli.installed import find_installed
 from offline_trainer.errors import OfflineTrainerError
-from offline_trainer.plugins.problems import COMMAND_KIND, command_name, command_ways_out
+from offline_trainer.plugins.problems import (
+    COMMAND_KIND,
+    command_name,
+    command_ways_out,
+    require_none,
+)
+from offline_trainer.plugins.selection import Selection
 
 
 class PluginCommands:
@@ -23,11 +30,9 @@ class PluginCommands:
     """
 
     def __init__(self, no_plugin: Sequence[str] = (), *, quiet: bool = False) -> None:
-        self._no_plugin = no_plugin
         self._quiet = quiet
-        installed = find_installed(no_plugin, tolerant=True)
-        if not quiet:
-            installed.report()
+        self._reported = quiet
+        self._installed = installed = find_installed(no_plugin, tolerant=True)
         self._entries: dict[str, list[Entry]] = {}
         for entry in installed.registry.entries():
             name = command_name(entry.key)
@@ -37,6 +42,7 @@ class PluginCommands:
 
     def help_lines(self) -> dict[str, str]:
         """Name → line of help; nothing is imported."""
+        self._report()
         return {
             name: entries[0].help
             if len(entries) == 1
@@ -55,11 +61,18 @@ class PluginCommands:
         if entries is None:
             return None
         try:
+            require_none(self._installed.problems, strict=Selection.of(os.environ).strict)
+            self._report()
             return self._load(name, entries)
         except OfflineTrainerError:
             if self._quiet:
                 return None
             raise
+
+    def _report(self) -> None:
+        if not self._reported:
+            self._reported = True
+            self._installed.report()
 
     def _load(self, name: str, entries: list[Entry]) -> click.Command:
         if len(entries) > 1:

@@ -111,7 +111,7 @@ def examine(
     waiting = sum(1 for entry in entries if entry.missing_requirements())
     components = f"components imported: {len(entries) - waiting}"
     if waiting:
-        components += f"; {waiting} need {', '.join(missing)}, which is not installed"
+        components += f"; not those that need {', '.join(missing)}: {waiting}"
     return Examination(tuple(rows), tuple(findings), components)
 
 

@@ -36,10 +36,10 @@ def check_hooks(module: ModuleType) -> None:
             raise WrongHookError(f"{name}{_place(member)} is a wrapper, which is not supported")
         for argument in _arguments(member):
             if argument not in known[name]:
-                accepted = ", ".join(known[name]) or "none"
+                passed = ", ".join(known[name])
                 raise WrongHookError(
-                    f"{name}{_place(member)} has no argument {argument!r}"
-                    f"{_near(argument, known[name])}; its arguments: {accepted}"
+                    f"{name}{_place(member)} takes {argument!r}, which ot does not pass"
+                    f"{_near(argument, known[name])}; it passes: {passed}"
                 )
 
 

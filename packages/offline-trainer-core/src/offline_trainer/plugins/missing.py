@@ -40,7 +40,7 @@ def why_unknown(key: str, statuses: Sequence[PluginStatus]) -> str:
     if package is not None and package in packages_not_installed(statuses):
         reasons.append(f"`{kind_of(key)}.*` comes with {package}: pip install {package}")
     if failed:
-        said = [f"{s.provider} ({s.reason}) [ot doctor {s.typed_name()}]" for s in failed]
+        said = [f"{s.provider} [ot doctor {s.typed_name()}]" for s in failed]
         reasons.append(f"{_plugins(failed)} failed to load and may provide it: {_some(said)}")
     if disabled:
         said = [f"{status.provider} ({status.reason})" for status in disabled]
@@ -65,5 +65,5 @@ def _plugins(statuses: Sequence[PluginStatus]) -> str:
 
 def _some(texts: Sequence[str]) -> str:
     more = len(texts) - _MAX_LISTED
-    shown = "; ".join(texts[:_MAX_LISTED])
-    return shown if more <= 0 else f"{shown}; and {more} more (ot plugins)"
+    shown = ", ".join(texts[:_MAX_LISTED])
+    return shown if more <= 0 else f"{shown} and {more} more (ot plugins)"

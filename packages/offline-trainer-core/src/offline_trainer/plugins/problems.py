@@ -71,10 +71,13 @@ def problems_of(
                 text = f"its command `{key}` is not used: `ot {name}` is built in"
                 problems.append(Problem("hidden-command", status, text, _leave_out(status)))
         if status.heavy_imports:
-            said = ", ".join(f"{name} ({place})" for name, place in status.heavy_imports.items())
+            places: dict[str, list[str]] = {}
+            for name, place in status.heavy_imports.items():
+                places.setdefault(place, []).append(name)
+            said = "; ".join(f"{place} imports {', '.join(of)}" for place, of in places.items())
             names = ", ".join(status.heavy_imports)
             text = f"importing it imports {names}, so every ot command waits for that"
-            help = f"imported at {said}; import it in the modules of the components instead"
+            help = f"{said}; leave that to the modules of the components"
             problems.append(Problem("heavy", status, text, help))
         if status.provider in unhelpful:
             keys = listed(unhelpful[status.provider])
@@ -92,14 +95,14 @@ def report(plugins: Plugins, problems: Sequence[Problem]) -> None:
             notice(problem.line())
 
 
-def require_none(plugins: Plugins, problems: Sequence[Problem]) -> None:
+def require_none(problems: Sequence[Problem], *, strict: bool) -> None:
     """End the command if ``OT_STRICT_PLUGINS=1`` and anything is wrong with any plugin.
 
     Raises:
         OfflineTrainerError: It names each.
     """
     lines = [problem.line() for problem in problems if not problem.told_by_other]
-    if plugins.strict and lines:
+    if strict and lines:
         count = "a problem with a plugin" if len(lines) == 1 else f"{len(lines)} plugin problems"
         raise OfflineTrainerError(
             "\n".join([f"OT_STRICT_PLUGINS=1 and {count}:", *lines]),
@@ -120,7 +123,8 @@ def command_name(key: str) -> str | None:
 def command_ways_out(name: str, entries: Sequence[Entry]) -> str:
     """What to type where several plugins bring one command."""
     plugins = [f"`ot --no-plugin {entry.provider.plugin} {name}`" for entry in entries]
-    return f"leave one out: {' or '.join(plugins)}"
+    last = entries[-1].provider.plugin
+    return f"leave one out: {' or '.join(plugins)}, or OT_DISABLE_PLUGINS={last} for good"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -152,15 +156,15 @@ def _conflict_of(status: PluginStatus, registry: Registry) -> Problem | None:
             f"{listed(keys)} {'is' if len(keys) == 1 else 'are'} also provided by {others}"
         )
     every = [key for keys in shared.values() for key in keys]
-    for_config = [key for key in every if command_name(key) is None]
-    if for_config:
-        texts.append("a config must say which")
-        help = registry.conflict(for_config[0]).help
+    # What helps with a key of a config helps with a command too, and says more.
+    key = next((key for key in every if command_name(key) is None), every[0])
+    command = command_name(key)
+    if command is None:
+        help = registry.conflict(key).help
     else:
-        name = command_name(every[0]) or ""
-        texts.append(f"`ot {name}` runs none of them")
-        help = command_ways_out(name, registry.conflicts()[every[0]])
-    return Problem("conflict", status, "; ".join(texts), help, told_by_other=not is_last)
+        help = command_ways_out(command, registry.conflicts()[key])
+    text = "; ".join([*texts, "none is used unless you say which"])
+    return Problem("conflict", status, text, help, told_by_other=not is_last)
 
 
 def _leave_out(status: PluginStatus) -> str:
