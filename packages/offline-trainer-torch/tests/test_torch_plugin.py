@@ -12,7 +12,9 @@ import torch
 
 from model_constructor.registry import Registry
 from offline_trainer.engine import Engine
+from offline_trainer.plugins.missing import FIRST_PARTY_KEYS, FIRST_PARTY_KINDS
 from offline_trainer.protocols import Loss, Metric, OptimizerFactory, SchedulerFactory
+from offline_trainer.registry import build_registry
 from offline_trainer_torch import tables
 from offline_trainer_torch.plugin import ot_environment, ot_resolve_component
 
@@ -125,3 +127,15 @@ print(json.dumps(plugin.ot_environment(thorough=True)))
     devices = [value for name, value in json.loads(done.stdout) if name == "device"]
     assert devices[-1].startswith("cpu")
     assert ("no GPU found" in devices[-1]) == (len(devices) == 1)
+
+
+def test_cores_table_of_what_this_package_brings_matches_what_it_registers() -> None:
+    ours, others = set(), set()
+    for entry in build_registry().entries():
+        if entry.provider.distribution == "offline-trainer-torch":
+            ours.add(entry)
+        elif entry.provider.origin == "core":
+            others.add(entry)
+    kinds = {entry.kind for entry in ours} - {entry.kind for entry in others}
+    assert set(FIRST_PARTY_KINDS) == kinds
+    assert set(FIRST_PARTY_KEYS) == {entry.key for entry in ours if entry.kind not in kinds}

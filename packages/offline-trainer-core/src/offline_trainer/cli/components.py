@@ -85,8 +85,9 @@ def command(
             _require_kind(kind, installed)
         if plugin is not None:
             require_known("plugin", plugin, installed.names())
+        conflicts = registry.conflicts()
         rows = [
-            _row(entry, registry, check=check)
+            _row(entry, registry, conflicts, check=check)
             for entry in registry.entries()
             if (kind is None or entry.kind == kind)
             and (plugin is None or is_named(entry.provider, plugin))
@@ -142,12 +143,14 @@ def require_known(what: str, name: str, known: set[str], *, more: str = "") -> N
     sys.exit(EXIT_USAGE)
 
 
-def _row(entry: Entry, registry: Registry, *, check: bool) -> Row:
+def _row(
+    entry: Entry, registry: Registry, conflicts: dict[str, list[Entry]], *, check: bool
+) -> Row:
     provider = entry.provider
     return Row(
         entry.key,
         str(provider),
-        _status(entry, registry, check=check),
+        _status(entry, registry, conflicts.get(entry.key, []), check=check),
         entry.help,
         entry.kind,
         provider.distribution,
@@ -159,15 +162,15 @@ def _row(entry: Entry, registry: Registry, *, check: bool) -> Row:
     )
 
 
-def _status(entry: Entry, registry: Registry, *, check: bool) -> str:
+def _status(entry: Entry, registry: Registry, rivals: list[Entry], *, check: bool) -> str:
     failure = failure_of(entry) if check else None
     if failure is not None:
         return f"failed: {on_one_line(failure)}"
-    others = [e for e in registry.conflicts().get(entry.key, ()) if e is not entry]
     winner = registry.replacement_of(entry)
     if winner is not None:
         return f"replaced by {winner.provider}"
-    if others:
-        return f"conflict with {' and '.join(str(other.provider) for other in others)}"
+    if rivals:
+        others = (str(other.provider) for other in rivals if other is not entry)
+        return f"conflict with {' and '.join(others)}"
     missing = entry.missing_requirements()
     return f"needs {', '.join(missing)}" if missing else "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def editable_folder(name: str) -> Path | None:
 def reinstall(name: str) -> str:
     """What to type so that a distribution's entry points are read again."""
     folder = editable_folder(name)
-    return f"pip install --editable {folder}" if folder else f"pip install --force-reinstall {name}"
+    return _install(folder) if folder else f"pip install --force-reinstall {name}"
 
 
 def changed_entry_points() -> Iterator[tuple[str, str, str]]:
@@ -50,8 +51,12 @@ def changed_entry_points() -> Iterator[tuple[str, str, str]]:
                     f"the plugin `{name}` is {_shown(here)} in {folder / 'pyproject.toml'} and "
                     f"{_shown(there)} in what is installed: entry points are read when a package "
                     "is installed",
-                    f"pip install --editable {folder}",
+                    _install(folder),
                 )
+
+
+def _install(folder: Path) -> str:
+    return f"pip install --editable {shlex.quote(str(folder))}"
 
 
 def _shown(module: str | None) -> str:

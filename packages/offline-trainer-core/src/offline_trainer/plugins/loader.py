@@ -106,6 +106,9 @@ class Plugins:
                 yield implementation.plugin_name, _call(implementation, arguments)
             except Exception as error:  # noqa: BLE001 - a plugin may raise anything
                 yield implementation.plugin_name, error
+            except SystemExit as error:
+                reason = f"it ended the program with SystemExit: {error}"
+                yield implementation.plugin_name, RuntimeError(reason)
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,7 @@ def problems_of(
         registry: Their keys.
         built_in: Names of ``ot``'s own commands, which no plugin may take.
     """
+    conflicts = registry.conflicts()
     unhelpful: dict[Provider, list[str]] = {}
     for entry in registry.entries():
         if not entry.help.strip():
@@ -62,7 +63,7 @@ def problems_of(
             problems.append(Problem("not-loaded", status, status.reason, _leave_out(status)))
         if status.state != "ok":
             continue
-        conflict = _conflict_of(status, registry)
+        conflict = _conflict_of(status, conflicts, registry)
         if conflict is not None:
             problems.append(conflict)
         for key in status.keys:
@@ -77,12 +78,13 @@ def problems_of(
             said = "; ".join(f"{place} imports {', '.join(of)}" for place, of in places.items())
             names = ", ".join(status.heavy_imports)
             text = f"importing it imports {names}, so every ot command waits for that"
-            help = f"{said}; leave that to the modules of the components"
+            help = f"{said}; leave that to the components' modules; {_leave_out(status)}"
             problems.append(Problem("heavy", status, text, help))
         if status.provider in unhelpful:
             keys = listed(unhelpful[status.provider])
             text = f"no help for {keys}; listings say nothing about it"
-            problems.append(Problem("no-help", status, text, "give help='One line.' to each"))
+            help = f"give help='One line.' to each; {_leave_out(status)}"
+            problems.append(Problem("no-help", status, text, help))
     return problems
 
 
@@ -138,11 +140,13 @@ def listed(names: Sequence[str]) -> str:
     return shown if more <= 0 else f"{shown} and {more} more key{'' if more == 1 else 's'}"
 
 
-def _conflict_of(status: PluginStatus, registry: Registry) -> Problem | None:
+def _conflict_of(
+    status: PluginStatus, conflicts: Mapping[str, list[Entry]], registry: Registry
+) -> Problem | None:
     """The keys that a plugin shares with others, as one problem."""
     shared: dict[tuple[Provider, ...], list[str]] = {}
     is_last = False
-    for key, entries in registry.conflicts().items():
+    for key, entries in conflicts.items():
         providers = tuple(entry.provider for entry in entries)
         if status.provider in providers:
             shared.setdefault(providers, []).append(key)
@@ -162,7 +166,7 @@ def _conflict_of(status: PluginStatus, registry: Registry) -> Problem | None:
     if command is None:
         help = registry.conflict(key).help
     else:
-        help = command_ways_out(command, registry.conflicts()[key])
+        help = command_ways_out(command, conflicts[key])
     text = "; ".join([*texts, "none is used unless you say which"])
     return Problem("conflict", status, text, help, told_by_other=not is_last)
 
