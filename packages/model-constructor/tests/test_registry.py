@@ -81,6 +81,19 @@ def test_a_key_that_declares_replaces_wins() -> None:
     assert registry.replacement_of(winner) is None
 
 
+def test_two_plugins_of_one_distribution_agree_or_are_told_apart() -> None:
+    registry = Registry()
+    first = Provider("one", "1.0", "first")
+    second = Provider("One", "1.0", "second")
+    committed(registry, first, "loss.mine", "a:A")
+    committed(registry, second, "loss.mine", "a:A")
+    assert registry.get_module("loss.mine").provider is first
+    committed(registry, second, "loss.mine", "b:B")
+    with pytest.raises(ConfigError, match="by its plugins `first` and `second`") as caught:
+        registry.get_module("loss.mine")
+    assert "@" not in caught.value.help
+
+
 def test_two_entries_that_replace_each_other_are_a_conflict() -> None:
     registry = Registry()
     committed(registry, provider("one"), "loss.mine", "a:A", replaces="two")

@@ -171,6 +171,9 @@ class Registry(Registrar):
             if earlier.provider == entry.provider:
                 known[position] = entry
                 return
+            # Two plugins of one distribution may name one target; that is no disagreement.
+            if _distribution(earlier) == _distribution(entry) and earlier.loads == entry.loads:
+                return
         known.append(entry)
 
     def commit(self, buffer: Buffer) -> None:
@@ -244,7 +247,7 @@ class Registry(Registrar):
         entries = self._entries.get(name, [])
         if at:
             wanted = normalized(distribution)
-            return [e for e in entries if normalized(e.provider.distribution) == wanted]
+            return [e for e in entries if _distribution(e) == wanted]
         if not entries:
             for resolver in self._resolvers:
                 found = resolver(name)
@@ -292,11 +295,17 @@ class Registry(Registrar):
                 code="OT0302",
                 help="remove one of the two modules, or rename the key in one",
             )
-        exact = " or ".join(f"`{key}@{provider.distribution}`" for provider in providers)
         last = providers[-1].plugin
-        way_out = (
-            f"write {exact}; or disable one (--no-plugin {last} or OT_DISABLE_PLUGINS={last}); or "
-        )
+        disable = f"disable one (--no-plugin {last} or OT_DISABLE_PLUGINS={last})"
+        if len({_distribution(entry) for entry in entries}) == 1:
+            plugins = " and ".join(f"`{provider.plugin}`" for provider in providers)
+            return ConfigError(
+                f"`{key}` is registered by {providers[0]} as two targets, by its plugins {plugins}",
+                code="OT0302",
+                help=f"{disable}, or let its author rename the key in one",
+            )
+        exact = " or ".join(f"`{key}@{provider.distribution}`" for provider in providers)
+        way_out = f"write {exact}; or {disable}; or "
         if any(_replaces(a, b) and _replaces(b, a) for a in entries for b in entries):
             names += ", which declare that they replace each other"
             way_out += "take replaces= out of one"
@@ -308,7 +317,11 @@ class Registry(Registrar):
 def _replaces(entry: Entry, other: Entry) -> bool:
     """Whether one entry declares that it takes the place of another."""
     named = normalized(entry.replaces or "")
-    return entry is not other and named == normalized(other.provider.distribution)
+    return entry is not other and named == _distribution(other)
+
+
+def _distribution(entry: Entry) -> str:
+    return normalized(entry.provider.distribution)
 
 
 def _checked(
