@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,30 +61,10 @@ def problems_of(
     for status in plugins.statuses:
         if status in plugins.problems():
             problems.append(Problem("not-loaded", status, status.reason, _leave_out(status)))
-        if status.state != "ok":
-            continue
-        conflict = _conflict_of(status, conflicts, registry)
-        if conflict is not None:
-            problems.append(conflict)
-        for key in status.keys:
-            name = command_name(key)
-            if name in built_in:
-                text = f"its command `{key}` is not used: `ot {name}` is built in"
-                problems.append(Problem("hidden-command", status, text, _leave_out(status)))
-        if status.heavy_imports:
-            places: dict[str, list[str]] = {}
-            for name, place in status.heavy_imports.items():
-                places.setdefault(place, []).append(name)
-            said = "; ".join(f"{place} imports {', '.join(of)}" for place, of in places.items())
-            names = ", ".join(status.heavy_imports)
-            text = f"importing it imports {names}, so every ot command waits for that"
-            help = f"{said}; leave that to the components' modules; {_leave_out(status)}"
-            problems.append(Problem("heavy", status, text, help))
-        if status.provider in unhelpful:
-            keys = listed(unhelpful[status.provider])
-            text = f"no help for {keys}; listings say nothing about it"
-            help = f"give help='One line.' to each; {_leave_out(status)}"
-            problems.append(Problem("no-help", status, text, help))
+        elif status.state == "ok":
+            conflict = _conflict_of(status, conflicts, registry)
+            problems += [conflict] if conflict is not None else []
+            problems += _problems_of_one(status, built_in, unhelpful.get(status.provider, []))
     return problems
 
 
@@ -169,6 +149,30 @@ def _conflict_of(
         help = command_ways_out(command, conflicts[key])
     text = "; ".join([*texts, "none is used unless you say which"])
     return Problem("conflict", status, text, help, told_by_other=not is_last)
+
+
+def _problems_of_one(
+    status: PluginStatus, built_in: Collection[str], unhelpful: Sequence[str]
+) -> Iterator[Problem]:
+    """What is wrong with a plugin in use, whatever else is installed."""
+    for key in status.keys:
+        name = command_name(key)
+        if name in built_in:
+            text = f"its command `{key}` is not used: `ot {name}` is built in"
+            yield Problem("hidden-command", status, text, _leave_out(status))
+    if status.heavy_imports:
+        places: dict[str, list[str]] = {}
+        for module, place in status.heavy_imports.items():
+            places.setdefault(place, []).append(module)
+        said = "; ".join(f"{place} imports {', '.join(of)}" for place, of in places.items())
+        names = ", ".join(status.heavy_imports)
+        text = f"importing it imports {names}, so every ot command waits for that"
+        help = f"{said}; leave that to the components' modules; {_leave_out(status)}"
+        yield Problem("heavy", status, text, help)
+    if unhelpful:
+        text = f"no help for {listed(unhelpful)}; listings say nothing about it"
+        help = f"give help='One line.' to each; {_leave_out(status)}"
+        yield Problem("no-help", status, text, help)
 
 
 def _leave_out(status: PluginStatus) -> str:
