@@ -40,7 +40,7 @@ from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.package_files import package_file
-from offline_trainer.plugins.problems import problems_of
+from offline_trainer.plugins.problems import problems_of, report
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
 from offline_trainer.records import describe, without_secrets, write_records
@@ -240,7 +240,4 @@ def prepare(
 
 def report_plugins(plugins: Plugins, registry: Registry) -> None:
     """One line on stderr for each thing that is wrong with an installed plugin."""
-    for warning in plugins.warnings:
-        notice(warning)
-    for problem in problems_of(plugins, registry):
-        notice(problem.line())
+    report(plugins, problems_of(plugins, registry))
