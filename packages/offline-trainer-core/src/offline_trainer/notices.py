@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from offline_trainer.secrets_scope import shown
+
 
 def notice(text: str) -> None:
-    """Print one line on stderr, marked as coming from this program."""
-    sys.stderr.write(f"ot: {text}\n")
+    """Print one line on stderr, marked as coming from this program; secrets are hidden."""
+    sys.stderr.write(f"ot: {shown(text)}\n")

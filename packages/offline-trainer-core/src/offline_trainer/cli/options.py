@@ -13,6 +13,11 @@ overrides_argument = click.argument(
 allow_target_option = click.option(
     "--allow-target", is_flag=True, help="Permit _target_, which can call anything, in the config."
 )
+untrusted_option = click.option(
+    "--untrusted",
+    is_flag=True,
+    help="For a stranger's config: no imports, targets, environment, includes from elsewhere.",
+)
 no_plugin_option = click.option(
     "--no-plugin",
     multiple=True,

@@ -1,24 +1,29 @@
-"""config.resolved.yaml: the resolved config as YAML, each leaf with the place it came from.
+"""The resolved config as YAML: a configuration again, which resolves to the same data.
 
 Every scalar is written so that PyYAML's safe loader (YAML 1.1) and our own scalar rules (YAML 1.2
 core and more) read the same value: strings are plain only where no reader could take them for
-anything else, floats always have a point and a signed exponent.
+anything else, floats always have a point and a signed exponent. A `${` in a text, which is no
+reference any more, becomes `$${`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from model_constructor.errors import ConfigPath
 from model_constructor.source_map import Source, SourceMap
 
+MAX_COMMENT_COLUMN = 44
+
 _PLAIN_STRING = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
 _READ_AS_SOMETHING_ELSE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+_Line = tuple[str, "ConfigPath | None"]
 
 
 def dump_resolved(data: Mapping[str, Any], source_map: Mapping[ConfigPath, Source]) -> str:
@@ -33,34 +38,66 @@ def dump_resolved(data: Mapping[str, Any], source_map: Mapping[ConfigPath, Sourc
     dims: []
     """
     sources = SourceMap(source_map)
-    return "".join(f"{line}\n" for line in _block(data, (), sources)) or "{}\n"
+
+    def place(path: ConfigPath) -> str:
+        span = sources.span(path)
+        return f"{span.file}:{span.line}" if span is not None else ""
+
+    return write_yaml(data, sources, comment=place)
 
 
-def _block(value: Any, path: ConfigPath, sources: SourceMap) -> Iterator[str]:
-    """The lines of a mapping or list that is not empty, without indentation."""
+def write_yaml(
+    value: Any,
+    sources: SourceMap,
+    *,
+    path: ConfigPath = (),
+    comment: Callable[[ConfigPath], str] | None = None,
+    aligned: bool = False,
+) -> str:
+    """Write resolved data as block-style YAML.
+
+    Args:
+        value: The data, or the part of it at ``path``.
+        sources: What tells how a number was typed.
+        comment: Says what stands after the leaf at a path; nothing, if it is empty.
+        aligned: Comments stand below each other as far as `MAX_COMMENT_COLUMN` allows.
+
+    Raises:
+        TypeError: Something in it is not plain data.
+    """
+    if isinstance(value, (Mapping, list, tuple)) and value:
+        lines = list(_block(value, path, sources))
+    else:
+        lines = [(_scalar(value, sources.text(path), path), path if path else None)]
+    noted = [(text, comment(at) if comment and at is not None else "") for text, at in lines]
+    widths = [len(text) for text, note in noted if note] if aligned else []
+    column = min(max(widths, default=0), MAX_COMMENT_COLUMN)
+    return "".join(
+        f"{text:<{column}}  # {_printable(note)}\n" if note else f"{text}\n" for text, note in noted
+    )
+
+
+def _block(value: Any, path: ConfigPath, sources: SourceMap) -> Iterator[_Line]:
+    """The lines of a mapping or list that is not empty, without indentation, leaves with a path."""
     entries = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in entries:
         inner = (*path, key)
         in_list = not isinstance(value, Mapping)
         head = "-" if in_list else f"{_string(str(key))}:"
         if not (isinstance(item, (Mapping, list, tuple)) and item):
-            yield f"{head} {_leaf(item, inner, sources)}"
+            yield f"{head} {_scalar(item, sources.text(inner), inner)}", inner
             continue
         lines = _block(item, inner, sources)
         if in_list:  # the first line of what is inside stands behind the dash
-            yield f"- {next(lines)}"
+            text, at = next(lines)
+            yield f"- {text}", at
         else:
-            yield head
-        yield from (f"  {line}" for line in lines)
+            yield head, None
+        yield from ((f"  {text}", at) for text, at in lines)
 
 
-def _leaf(value: Any, path: ConfigPath, sources: SourceMap) -> str:
-    span = sources.span(path)
-    text = _scalar(value, sources.text(path), path)
-    if span is None:
-        return text
-    file = "".join(char if char.isprintable() else "?" for char in span.file)
-    return f"{text}  # {file}:{span.line}"
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _scalar(value: Any, typed: str | None, path: ConfigPath) -> str:
@@ -69,7 +106,7 @@ def _scalar(value: Any, typed: str | None, path: ConfigPath) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _string(value)
+        return _string(value.replace("${", "$${"))
     if isinstance(value, (Mapping, list, tuple)):
         return "{}" if isinstance(value, Mapping) else "[]"
     if not isinstance(value, (int, float)):
