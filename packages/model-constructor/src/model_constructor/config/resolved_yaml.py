@@ -23,6 +23,8 @@ _READ_AS_SOMETHING_ELSE = frozenset({"y", "n", "yes", "no", "on", "off", "true",
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
+_COMMENT = re.compile(r"  # (.+:[0-9]+)")
+
 _Line = tuple[str, "ConfigPath | None"]
 
 
@@ -44,6 +46,25 @@ def dump_resolved(data: Mapping[str, Any], source_map: Mapping[ConfigPath, Sourc
         return f"{span.file}:{span.line}" if span is not None else ""
 
     return write_yaml(data, sources, comment=place)
+
+
+def stored_places(text: str, sources: SourceMap) -> dict[ConfigPath, str]:
+    """What `dump_resolved` wrote after the leaves: where each was set, by path.
+
+    Args:
+        text: The file.
+        sources: Where each value stands in it.
+    """
+    lines = text.splitlines()
+    places = {}
+    for path, source in sources.items():
+        span = source.span
+        if span is None or not 0 < span.end_line <= len(lines):
+            continue
+        found = _COMMENT.fullmatch(lines[span.end_line - 1], span.end_column - 1)
+        if found:
+            places[path] = found[1]
+    return places
 
 
 def write_yaml(

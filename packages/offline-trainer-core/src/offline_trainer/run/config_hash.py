@@ -22,6 +22,11 @@ LEFT_OUT: frozenset[ConfigPath] = frozenset(
 """What a run is called, where it writes, what it shows: none of it changes what is trained."""
 
 
+def is_left_out(path: ConfigPath) -> bool:
+    """Whether what stands at a path is, or is part of, what the hash leaves out."""
+    return any(path[:length] in LEFT_OUT for length in range(1, len(path) + 1))
+
+
 def config_hash(data: Mapping[str, Any]) -> str:
     """The sha256 of resolved data without `LEFT_OUT`, independent of the order of keys.
 
