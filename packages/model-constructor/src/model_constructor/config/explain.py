@@ -43,8 +43,8 @@ class Explanation:
         layers: Everything that set it, the winner first.
         hops: What the references in the winner turned out to be.
         within: Mappings and lists around it that are expressions themselves, and those's hops.
-        templates: Where a template set something of it: each ``_template_`` around it, its name and
-            where it stands.
+        templates: Where a template set something of it: the name of each ``_template_`` on the way,
+            and where it stands.
         fields: Of a mapping or list, every leaf in it, with its layers, the winner first.
     """
 
@@ -88,10 +88,16 @@ class _Explainer:
                 within.append((path[:length], around[0], self.hops(around[0], path[length:])))
         inner = leaves(value, path) if isinstance(value, dict | list) and value else ()
         fields = tuple((leaf, _short(item), self.layers(leaf)) for leaf, item in inner)
-        every = (*layers, *(layer for _, _, setters in fields for layer in setters))
-        from_template = any(layer.template for layer in every)
-        templates = self.provenance.template_uses(path) if from_template else ()
-        return Explanation(path, _short(value), layers, hops, tuple(within), templates, fields)
+        every = [(path, layers), *((leaf, setters) for leaf, _, setters in fields)]
+        templates = {
+            use: None
+            for at, setters in every
+            if any(layer.template for layer in setters)
+            for use in self.provenance.template_uses(at)
+        }
+        return Explanation(
+            path, _short(value), layers, hops, tuple(within), tuple(templates), fields
+        )
 
     def layers(self, path: ConfigPath) -> tuple[Layer, ...]:
         return tuple(reversed(self.provenance.get(path, ())))

@@ -13,7 +13,7 @@ from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import json_option, untrusted_option
 
 if TYPE_CHECKING:
-    from model_constructor.config.diff import Difference
+    from model_constructor.config.diff import Difference, Kind
     from model_constructor.errors import ConfigPath
 
 EXIT_DIFFERENT = 1
@@ -76,7 +76,7 @@ def _show(differences: list[Difference], first: NamedConfig, second: NamedConfig
         order = "  (order)" if difference.kind == "moved" else ""
         click.secho(f"{_MARKS[difference.kind]} {difference.path}{order}{note}", bold=True)
         rows = [
-            (mark, _text(config.shown_value(path)), config.full_place(path))
+            (mark, _text(config.shown_value(path), difference.kind), config.full_place(path))
             for mark, config, path in (
                 ("-", first, difference.before),
                 ("+", second, difference.after),
@@ -94,9 +94,13 @@ def _show(differences: list[Difference], first: NamedConfig, second: NamedConfig
     click.echo(", ".join(counts) + (f"; {idle} of these {do} not change the run" if idle else ""))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, kind: Kind) -> str:
+    from model_constructor.config.diff import IDENTITIES
     from model_constructor.config.scalars import shorten, write_scalar
 
+    if kind == "moved":
+        names = [next(item[name] for name in IDENTITIES if name in item) for item in value]
+        return shorten(", ".join(names), _MAX_VALUE)
     if isinstance(value, dict | list):
         return shorten(json.dumps(value, ensure_ascii=False), _MAX_VALUE)
     return shorten(" ".join(write_scalar(value).splitlines()), _MAX_VALUE)
