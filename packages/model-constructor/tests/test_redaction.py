@@ -53,6 +53,7 @@ def test_an_error_its_parts_and_its_causes_are_cleaned() -> None:
     one = ConfigError(f"got {SECRET}", help=SECRET, label=SECRET, suggestions=[SECRET])
     two = ConfigError("two", notes=[Note(SECRET)], config_path=("a",))
     both = ConfigErrors([one, two])
+    vars(both)["__notes__"] = [SECRET]
     both.__cause__ = FileNotFoundError(2, "No such file", SECRET)
     hide_in_error(both, {SECRET})
     told = "".join(traceback.format_exception(both))

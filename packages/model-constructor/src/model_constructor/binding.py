@@ -193,9 +193,10 @@ class Binder:
         if not prefix_allowed(target.partition(":")[0], self.settings.allowed_import_prefixes):
             prefixes = ", ".join(self.settings.allowed_import_prefixes)
             raise self._error(
-                f"`{target}` is outside settings.allowed_import_prefixes ({prefixes})",
+                f"`{target}` is outside settings.allowed_import_prefixes ({prefixes or 'empty'})",
                 "OT0318",
                 path,
+                help=f"add `{target.partition(':')[0]}` to it if you trust that code",
             )
         module, _, name = target.partition(":")
         try:

@@ -111,4 +111,6 @@ class _Cleaner:
             return Note(hidden(value.text, self.secrets), value.span)
         if isinstance(value, BaseException):
             self.clean(value)
-        return tuple(self.cleaned(item) for item in value) if type(value) is tuple else value
+        if type(value) in (tuple, list):
+            return type(value)(self.cleaned(item) for item in value)
+        return value

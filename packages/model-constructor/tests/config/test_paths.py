@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from model_constructor.config.paths import follow, split_arguments
+from model_constructor.config.paths import follow, split_arguments, value_at
 from model_constructor.errors import ConfigError
 
 DATA: dict[str, Any] = {
@@ -51,6 +54,7 @@ def test_a_path_is_followed(text: str, path: tuple[str | int, ...]) -> None:
         ("params.lr.deep", "OT0221", "`params.lr` is a single value", []),
         ("params[0]", "OT0221", "`params` is a mapping, not a list", []),
         ("callbacks[7]", "OT0222", "`callbacks` has 2 items and no `[7]`", []),
+        ("callbacks.--1", "OT0222", "`callbacks` has 2 items and no `--1`", []),
         ("callbacks.name", "OT0222", "`callbacks` has 2 items and no `name`", []),
         ("callbacks[every=5]", "OT0222", "`callbacks` has 2 items with [every=5]", []),
         (
@@ -73,6 +77,14 @@ def test_a_path_that_leads_nowhere(
     assert caught.value.code == code
     assert message in caught.value.message
     assert list(caught.value.suggestions) == suggestions
+
+
+@given(st.text("abr.[]=-+~${}0 lt", max_size=20))
+def test_no_text_is_followed_to_another_exception(text: str) -> None:
+    with suppress(ConfigError):
+        value_at(DATA, follow(text, DATA))
+    paths, overrides = split_arguments([text])
+    assert [*paths, *overrides] == [text]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def bound(config: Any, *, allowed: bool) -> Any:
 # --- `_target_`: the file's permission, the caller's, the prefixes -------------------------------
 
 COLLECTIONS = "[collections]"
+OUTSIDE = "outside settings.allowed_import_prefixes"
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,10 @@ COLLECTIONS = "[collections]"
         ("true", False, False, COLLECTIONS, "the caller's permission (--allow-target)"),
         ("true", True, False, COLLECTIONS, None),
         ("true", True, False, "['collections.']", None),
-        ("true", True, False, "[collect]", "outside settings.allowed_import_prefixes"),
-        ("true", True, False, "[collections.abc]", "outside settings.allowed_import_prefixes"),
-        ("true", True, False, "[collections_]", "outside settings.allowed_import_prefixes"),
-        ("true", True, False, "[]", "outside settings.allowed_import_prefixes"),
+        ("true", True, False, "[collect]", OUTSIDE),
+        ("true", True, False, "[collections.abc]", OUTSIDE),
+        ("true", True, False, "[collections_]", OUTSIDE),
+        ("true", True, False, "[]", OUTSIDE),
         ("true", True, True, COLLECTIONS, WAY_OUT),
         ("true", False, True, COLLECTIONS, WAY_OUT),
         ("false", True, True, COLLECTIONS, WAY_OUT),
@@ -64,6 +65,7 @@ def test_a_target_needs_the_file_the_caller_and_a_prefix(
     (error,) = errors
     shown = render(error)
     assert reason in shown
+    assert ("add `collections` to it" in shown) is (reason == OUTSIDE)
     assert "main.yaml:3:" in shown
     assert error.config_path == ("params", "objects", "_target_")
 

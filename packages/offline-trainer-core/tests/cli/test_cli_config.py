@@ -63,7 +63,8 @@ def test_show_of_a_config_that_only_builds_a_model(ot: Ot, tmp_path: Path) -> No
 def test_show_of_a_part_with_provenance(files: Path, ot: Ot) -> None:
     result = ot("config", "show", "main.yaml", "optimizer.kwargs", "--provenance")
     assert result.stdout == (
-        "lr: 0.01           # main.yaml:5:16, was 1e-3 at base.yaml:3:16\n"
+        "lr: 0.01           # main.yaml:5:16\n"
+        "                   # was 1e-3 at base.yaml:3:16\n"
         "weigth_decay: 0.1  # main.yaml:5:36\n"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from model_constructor.config.overrides import Index, Key, Match, Segment, parse
 from model_constructor.errors import ConfigError, ConfigPath, close_matches, format_config_path
 
 _MAX_SUGGESTIONS = 3
+_INDEX = re.compile(r"-?[0-9]{1,9}")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -92,7 +94,7 @@ def _place(segment: Segment, here: ConfigPath, items: list[Any]) -> int:
             help="name one by its index: [0]" if places else "",
         )
     text = str(segment.number) if isinstance(segment, Index) else segment.name
-    number = int(text) if text.lstrip("-").isdecimal() and len(text) < 10 else len(items)
+    number = int(text) if _INDEX.fullmatch(text) else len(items)
     number += len(items) if number < 0 else 0
     if not 0 <= number < len(items):
         raise _error(

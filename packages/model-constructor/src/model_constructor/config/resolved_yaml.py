@@ -80,7 +80,8 @@ def write_yaml(
     Args:
         value: The data, or the part of it at ``path``.
         sources: What tells how a number was typed.
-        comment: Says what stands after the leaf at a path; nothing, if it is empty.
+        comment: Says what stands after the leaf at a path; nothing, if it is empty. Its further
+            lines become lines of their own.
         aligned: Comments stand below each other as far as `MAX_COMMENT_COLUMN` allows.
 
     Raises:
@@ -93,9 +94,12 @@ def write_yaml(
     noted = [(text, comment(at) if comment and at is not None else "") for text, at in lines]
     widths = [len(text) for text, note in noted if note] if aligned else []
     column = min(max(widths, default=0), MAX_COMMENT_COLUMN)
-    return "".join(
-        f"{text:<{column}}  # {_printable(note)}\n" if note else f"{text}\n" for text, note in noted
-    )
+    written = []
+    for text, note in noted:
+        first, *further = note.split("\n")
+        written.append(f"{text:<{column}}  # {_printable(first)}\n" if first else f"{text}\n")
+        written += [f"{'':<{column}}  # {_printable(line)}\n" for line in further]
+    return "".join(written)
 
 
 def _block(value: Any, path: ConfigPath, sources: SourceMap) -> Iterator[_Line]:

@@ -62,9 +62,9 @@ def _history(layers: tuple[Layer, ...]) -> str:
     if winner.template:
         text += f" in template {winner.template}"
     if losers:
-        text += f", was {shorten(losers[-1].value, _MAX_VALUE)} at {place_of(losers[-1])}"
+        text += f"\nwas {shorten(losers[-1].value, _MAX_VALUE)} at {place_of(losers[-1])}"
     if len(losers) > 1:
-        text += f" and {len(losers) - 1} more"
+        text += f", and {len(losers) - 1} more before"
     return text
 
 

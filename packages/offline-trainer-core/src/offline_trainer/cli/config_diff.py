@@ -34,22 +34,28 @@ def command(first: str, second: str, as_json: bool, untrusted: bool) -> None:
     """
     with errors_shown():
         from model_constructor.config.diff import compare
+        from offline_trainer.run.config_changes import that_change_the_run
 
         configs = named_config(first, untrusted), named_config(second, untrusted)
         differences = compare(configs[0].side, configs[1].side)
+        serious = that_change_the_run(
+            differences, configs[0].resolved.data, configs[1].resolved.data
+        )
         if as_json:
-            rows = [_as_data(difference, *configs) for difference in differences]
+            rows = [_as_data(each, each in serious, *configs) for each in differences]
             click.echo(json.dumps(rows, indent=1))
         else:
-            _show(differences, *configs)
+            _show(differences, serious, *configs)
     sys.exit(EXIT_DIFFERENT if differences else 0)
 
 
-def _as_data(difference: Difference, first: NamedConfig, second: NamedConfig) -> dict[str, Any]:
+def _as_data(
+    difference: Difference, changes_run: bool, first: NamedConfig, second: NamedConfig
+) -> dict[str, Any]:
     return {
         "kind": difference.kind,
         "path": difference.path,
-        "changes_run": _changes_run(difference),
+        "changes_run": changes_run,
         "before": _side_data(first, difference.before),
         "after": _side_data(second, difference.after),
     }
@@ -66,13 +72,18 @@ def _side_data(config: NamedConfig, path: ConfigPath | None) -> dict[str, Any] |
     }
 
 
-def _show(differences: list[Difference], first: NamedConfig, second: NamedConfig) -> None:
+def _show(
+    differences: list[Difference],
+    serious: list[Difference],
+    first: NamedConfig,
+    second: NamedConfig,
+) -> None:
     if not differences:
         click.echo("no differences")
         return
     colours = {"+": "green", "-": "red"}
     for difference in differences:
-        note = "" if _changes_run(difference) else "  (does not change the run)"
+        note = "" if difference in serious else "  (does not change the run)"
         order = "  (order)" if difference.kind == "moved" else ""
         click.secho(f"{_MARKS[difference.kind]} {difference.path}{order}{note}", bold=True)
         rows = [
@@ -89,7 +100,7 @@ def _show(differences: list[Difference], first: NamedConfig, second: NamedConfig
             click.echo(f"  {place}")
     counts = [f"{sum(d.kind == kind for d in differences)} {kind}" for kind in _MARKS]
     counts = [count for count in counts if not count.startswith("0 ")]
-    idle = sum(not _changes_run(difference) for difference in differences)
+    idle = len(differences) - len(serious)
     do = "do" if idle != 1 else "does"
     click.echo(", ".join(counts) + (f"; {idle} of these {do} not change the run" if idle else ""))
 
@@ -104,9 +115,3 @@ def _text(value: Any, kind: Kind) -> str:
     if isinstance(value, dict | list):
         return shorten(json.dumps(value, ensure_ascii=False), _MAX_VALUE)
     return shorten(" ".join(write_scalar(value).splitlines()), _MAX_VALUE)
-
-
-def _changes_run(difference: Difference) -> bool:
-    from offline_trainer.run.config_hash import is_left_out
-
-    return not is_left_out(difference.after or difference.before or ())

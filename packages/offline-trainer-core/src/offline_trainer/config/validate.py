@@ -319,7 +319,9 @@ class _Report:
                 "OT0318",
                 ("imports",),
                 at_key=True,
-                help=f"read these modules; {TRUST_IT}" if untrusted else "",
+                help=f"read these modules and {TRUST_IT}"
+                if untrusted
+                else "set it to true if you trust these modules",
             )
             return
         prefixes = self.settings.allowed_import_prefixes

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from model_constructor.config.diff import Side, compare
+from model_constructor.config.diff import Difference, Side, compare
 from model_constructor.config.paths import value_at
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigPath
-from offline_trainer.run.config_hash import is_left_out
+from offline_trainer.run.config_hash import hashed_data
 
 SHOWN = 6
+
+_NOTHING = object()
 
 
 def config_changes(resolved_file: Path, data: Mapping[str, Any]) -> str:
@@ -29,11 +31,30 @@ def config_changes(resolved_file: Path, data: Mapping[str, Any]) -> str:
     differences = compare(Side(earlier.data, earlier.source_map), Side(data))
     changed = [
         f"{each.path}: {_shown(earlier.data, each.before)} → {_shown(data, each.after)}"
-        for each in differences
-        if not is_left_out(each.after or each.before or ())
+        for each in that_change_the_run(differences, earlier.data, data)
     ]
     hidden = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
     return "; ".join(changed[:SHOWN]) + hidden
+
+
+def that_change_the_run(
+    differences: Iterable[Difference], first: Mapping[str, Any], second: Mapping[str, Any]
+) -> list[Difference]:
+    """Those of the differences between two configs in which what is hashed differs."""
+    hashed = hashed_data(first), hashed_data(second)
+    return [
+        each
+        for each in differences
+        if _found(hashed[0], each.before) != _found(hashed[1], each.after)
+    ]
+
+
+def _found(data: Any, path: ConfigPath | None) -> Any:
+    """What stands at a path, or that nothing does, which the hash leaving it out amounts to."""
+    try:
+        return value_at(data, path) if path is not None else _NOTHING
+    except KeyError:
+        return _NOTHING
 
 
 def _shown(data: Mapping[str, Any], path: ConfigPath | None) -> Any:

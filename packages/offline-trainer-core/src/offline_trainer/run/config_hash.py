@@ -22,22 +22,21 @@ LEFT_OUT: frozenset[ConfigPath] = frozenset(
 """What a run is called, where it writes, what it shows: none of it changes what is trained."""
 
 
-def is_left_out(path: ConfigPath) -> bool:
-    """Whether what stands at a path is, or is part of, what the hash leaves out."""
-    return any(path[:length] in LEFT_OUT for length in range(1, len(path) + 1))
-
-
 def config_hash(data: Mapping[str, Any]) -> str:
     """The sha256 of resolved data without `LEFT_OUT`, independent of the order of keys.
 
     Paths inside ``run.out_dir`` count as relative to it, for ``${run.out_dir}/checkpoints`` is the
     same setting wherever the run writes.
     """
+    text = json.dumps(hashed_data(data), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hashed_data(data: Mapping[str, Any]) -> Any:
+    """What of resolved data is hashed: everything in which a difference changes the run."""
     run = data.get("run")
     out_dir = run.get("out_dir") if isinstance(run, Mapping) else None
-    kept = _kept(data, (), out_dir if isinstance(out_dir, str) and out_dir else None)
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _kept(data, (), out_dir if isinstance(out_dir, str) and out_dir else None)
 
 
 def _kept(value: Any, path: ConfigPath, out_dir: str | None) -> Any:
