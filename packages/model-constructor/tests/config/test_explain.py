@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from model_constructor import resolve_config
-from model_constructor.config.explain import as_data, as_text, explain
+from model_constructor.config.explain import explain
 from model_constructor.config.paths import follow
 
 BASE = """\
@@ -40,7 +40,7 @@ def told(resolve: Any) -> Told:
     def tell(path: str, *overrides: str) -> str:
         files, environ = {"base.yaml": BASE}, {"SET": "4"}
         config = resolve(MAIN, *overrides, files=files, environ=environ)
-        return as_text(explain(config, follow(path, config.data)))
+        return explain(config, follow(path, config.data)).as_text()
 
     return tell
 
@@ -113,7 +113,7 @@ def test_a_long_chain_of_doubled_references_is_told_once(resolve: Any) -> None:
     lines = ["params:", "  v0: v"]
     lines += [f"  v{i}: ${{params.v{i - 1}}}${{params.v{i - 1}}}" for i in range(1, 14)]
     config = resolve("\n".join(lines) + "\n")
-    text = as_text(explain(config, ("params", "v13")))
+    text = explain(config, ("params", "v13")).as_text()
     assert text.count("shown above") == 13
     assert "params.v0: v\n" in text
 
@@ -124,7 +124,7 @@ def test_the_json_has_every_place(resolve: Any) -> None:
         "optimizer.kwargs.lr=${params.lr}",
         files={"base.yaml": BASE},
     )
-    data = json.loads(json.dumps(as_data(explain(config, ("optimizer", "kwargs", "lr")))))
+    data = json.loads(json.dumps(explain(config, ("optimizer", "kwargs", "lr")).as_data()))
     assert data["path"] == "optimizer.kwargs.lr"
     assert [one["location"] for one in data["set_by"]] == [
         "<cli:1>:1:21",
@@ -144,11 +144,11 @@ def test_the_json_has_every_place(resolve: Any) -> None:
 
 def test_python_data_is_told_as_such() -> None:
     config = resolve_config({"schema_version": 1, "params": {"a": 1}})
-    assert as_text(explain(config, ("params", "a"))) == "params.a: 1\n  set  <mapping>  1\n"
+    assert explain(config, ("params", "a")).as_text() == "params.a: 1\n  set  <mapping>  1\n"
 
 
 def test_many_layers_of_one_value_are_told_quickly(resolve: Any) -> None:
     text = "templates: {t: {x: 0}}\nparams: {_template_: t}\n"
     config = resolve(text, *(f"templates.t.x={i}" for i in range(60)))
-    told = as_text(explain(config, ("params", "x")))
+    told = explain(config, ("params", "x")).as_text()
     assert told.count("in template t") == 61

@@ -95,6 +95,21 @@ def test_explain_as_json(files: Path, ot: Ot) -> None:
     ]
 
 
+def test_explain_tells_the_default_of_what_is_not_set(small_config: MakeConfig, ot: Ot) -> None:
+    config = small_config(callbacks=[{"_type_": "cb.model_checkpoint"}])
+    config["optimizer"] = {"type": "cb.model_checkpoint", "kwargs": {"every_n_steps": 3}}
+    Path("small.yaml").write_text(yaml.safe_dump(config))
+    for path in ("callbacks[0].every_n_epochs", "optimizer.kwargs.every_n_epochs"):
+        told = ot("config", "explain", "small.yaml", path).stdout
+        assert told.startswith(f"{path}: ")
+        assert "not set; the default of cb.model_checkpoint (offline-trainer-core" in told
+        (data,) = json.loads(ot("config", "explain", "small.yaml", path, "--json").stdout)
+        assert (data["path"], "set_by" in data) == (path, False)
+    refused = ot("config", "explain", "small.yaml", "callbacks[0].every_n_epoch")
+    assert refused.exit_code == 2
+    assert "`callbacks[0]` has no key `every_n_epoch`" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

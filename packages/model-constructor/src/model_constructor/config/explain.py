@@ -56,6 +56,39 @@ class Explanation:
     templates: tuple[tuple[str, Span | None], ...]
     fields: tuple[tuple[ConfigPath, str, tuple[Layer, ...]], ...]
 
+    def as_text(self) -> str:
+        """For people: one line for each place."""
+        return "".join(f"{line}\n" for line in _lines(self))
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **_path_data(self.path),
+            "value": self.value,
+            "set_by": [_layer_data(layer) for layer in self.layers],
+            "references": [_hop_data(one) for one in self.hops],
+            "within": [
+                {
+                    **_path_data(path),
+                    "set_by": _layer_data(layer),
+                    "references": [_hop_data(one) for one in hops],
+                }
+                for path, layer, hops in self.within
+            ],
+            "templates": [
+                {"name": name, "location": str(span) if span else None}
+                for name, span in self.templates
+            ],
+            "fields": [
+                {
+                    **_path_data(path),
+                    "value": value,
+                    "set_by": [_layer_data(each) for each in layers],
+                }
+                for path, value, layers in self.fields
+            ],
+        }
+
 
 def explain(resolved: ResolvedConfig, path: ConfigPath) -> Explanation:
     """The history of the value at a path that exists.
@@ -110,37 +143,6 @@ class _Explainer:
             new = path is not None and path not in self.seen
             hops.append(ExplainedHop(hop, self.explain(path) if new and path else None))
         return tuple(hops)
-
-
-def as_text(explanation: Explanation) -> str:
-    """An explanation for people, one line for each place."""
-    return "".join(f"{line}\n" for line in _lines(explanation))
-
-
-def as_data(explanation: Explanation) -> dict[str, Any]:
-    """An explanation for JSON."""
-    return {
-        **_path_data(explanation.path),
-        "value": explanation.value,
-        "set_by": [_layer_data(layer) for layer in explanation.layers],
-        "references": [_hop_data(one) for one in explanation.hops],
-        "within": [
-            {
-                **_path_data(path),
-                "set_by": _layer_data(layer),
-                "references": [_hop_data(one) for one in hops],
-            }
-            for path, layer, hops in explanation.within
-        ],
-        "templates": [
-            {"name": name, "location": str(span) if span else None}
-            for name, span in explanation.templates
-        ],
-        "fields": [
-            {**_path_data(path), "value": value, "set_by": [_layer_data(each) for each in layers]}
-            for path, value, layers in explanation.fields
-        ],
-    }
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
@@ -238,5 +240,5 @@ def _hop_data(one: ExplainedHop) -> dict[str, Any]:
         "path": path_text(hop.path) if hop.path is not None else None,
         "environment": hop.env or None,
         "is_default": hop.path is None and not hop.env,
-        "target": as_data(one.target) if one.target is not None else None,
+        "target": one.target.as_data() if one.target is not None else None,
     }
