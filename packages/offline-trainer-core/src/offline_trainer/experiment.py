@@ -19,6 +19,7 @@ from model_constructor.config.resolve import ResolvedConfig, resolve_with_findin
 from model_constructor.findings import Findings
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
+from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
@@ -43,10 +44,11 @@ from offline_trainer.plugins.package_files import package_file
 from offline_trainer.plugins.problems import problems_of, report
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
-from offline_trainer.records import describe, without_secrets, write_records
+from offline_trainer.records import describe, write_records
 from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
+from offline_trainer.secrets_scope import keep_secret, secrets_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Prepared:
     graphs: dict[str, GraphIR]
 
 
+@secrets_hidden()
 def run_experiment(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -89,6 +92,7 @@ def run_experiment(
     resume: str | None = None,
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
+    untrusted: bool = False,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -98,12 +102,16 @@ def run_experiment(
         resume: Overrides ``run.resume_from``: a checkpoint, a run directory, or ``auto``.
         no_plugin: Plugins or distributions to leave out.
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
+        untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
+            from outside its folder, whatever it says.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
         OfflineTrainerError: The run failed; its class says how.
     """
-    prepared = prepare(path, overrides, no_plugin=no_plugin, allow_target=allow_target)
+    prepared = prepare(
+        path, overrides, no_plugin=no_plugin, allow_target=allow_target, untrusted=untrusted
+    )
     run, sources = prepared.run, prepared.resolved.source_map
     settings = prepared.resolved.settings
     builder = Builder(prepared.data, prepared.registry, sources, settings, allow_target)
@@ -131,7 +139,8 @@ def run_experiment(
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
     with directory, SignalFlag() as signals:
-        resolved, shown = prepared.resolved, without_secrets(prepared.data, prepared.resolved)
+        resolved = prepared.resolved
+        shown = without_secrets(prepared.data, resolved.secrets)
         manifest = describe(directory, resolved, prepared.plugins, device)
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
@@ -193,12 +202,14 @@ def run_experiment(
     )
 
 
+@secrets_hidden()
 def prepare(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
+    untrusted: bool = False,
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
 
@@ -207,7 +218,10 @@ def prepare(
             else is left out.
     """
     findings = Findings()
-    resolved = resolve_with_findings(findings, path, overrides, package_file=package_file)
+    resolved = resolve_with_findings(
+        findings, path, overrides, untrusted=untrusted, package_file=package_file
+    )
+    keep_secret(resolved.secret_texts)
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
     sources, data = resolved.source_map, resolved.data

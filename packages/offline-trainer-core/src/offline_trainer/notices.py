@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from offline_trainer.secrets_scope import shown
+
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def notice(text: str) -> None:
-    """Print one line on stderr, marked as coming from this program."""
-    sys.stderr.write(wrapped(f"ot: {text}", sys.stderr, indent="    ") + "\n")
+    """Print one line on stderr, marked as coming from this program; secrets are hidden."""
+    sys.stderr.write(wrapped(f"ot: {shown(text)}", sys.stderr, indent="    ") + "\n")
 
 
 def wrapped(text: str, stream: TextIO, *, indent: str = "") -> str:

@@ -10,8 +10,14 @@ config_argument = click.argument("config", type=click.Path(path_type=str))
 overrides_argument = click.argument(
     "overrides", nargs=-1, shell_complete=completion.complete_overrides
 )
+arguments_argument = click.argument("arguments", nargs=-1, shell_complete=completion.complete_paths)
 allow_target_option = click.option(
     "--allow-target", is_flag=True, help="Permit _target_, which can call anything, in the config."
+)
+untrusted_option = click.option(
+    "--untrusted",
+    is_flag=True,
+    help="For a stranger's config: no imports, targets, environment, includes from elsewhere.",
 )
 
 

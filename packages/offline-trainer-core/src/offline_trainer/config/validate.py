@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_constructor.binding import TYPE_KEY, Binder, is_spec, prefix_allowed
+from model_constructor.config.schema import TRUST_IT
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -312,11 +313,17 @@ class _Report:
             )
             return
         if modules and not self.settings.allow_imports:
+            untrusted = self.settings.untrusted
             self.add(
-                "imports are switched off by settings.allow_imports: false",
+                "an untrusted configuration cannot import anything"
+                if untrusted
+                else "imports are switched off by settings.allow_imports: false",
                 "OT0318",
                 ("imports",),
                 at_key=True,
+                help=f"read these modules and {TRUST_IT}"
+                if untrusted
+                else "set it to true if you trust these modules",
             )
             return
         prefixes = self.settings.allowed_import_prefixes
