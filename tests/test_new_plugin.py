@@ -1,6 +1,7 @@
 """`ot new-plugin`: what it writes is a sound package, and the example plugin is one of these.
 
-The same steps with pip and a built wheel are the last part of tests/isolated.sh.
+What its author does next, running its tests for one, is in test_tutorial.py; the same without torch
+is a part of tests/isolated.sh.
 """
 
 from __future__ import annotations
@@ -155,14 +156,6 @@ def in_plugin(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
-
-
-def test_the_tests_of_a_new_plugin_pass(new_plugin: Path) -> None:
-    pytest_alone = (sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
-    done = in_plugin(new_plugin, *pytest_alone)
-    assert done.returncode == 0, done.stdout
-    assert "passed" in done.stdout
-    assert "skipped" not in done.stdout
 
 
 def test_the_experiment_of_a_new_plugin_trains(new_plugin: Path) -> None:

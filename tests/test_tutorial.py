@@ -52,7 +52,8 @@ class Reader:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "80",
             "LINES": "40",
-            "TERM": "dumb",  # no colours, and nothing is written over
+            "TERM": "dumb",  # nothing is written over
+            "NO_COLOR": "1",
             "PYTEST_ADDOPTS": "-W error",
         }
 
