@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 from plugin_sources import GOOD, registering, write_distribution
 
+from offline_trainer.cli.built_in import COMMANDS
 from ot_process import RunOt
 
 BROKEN = {
@@ -94,7 +95,6 @@ def assert_named_once_with_the_way_out(stderr: str) -> None:
         ("describe", "data.table"),
         ("plugins",),
         ("check", "config.yaml"),
-        ("run", "config.yaml"),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -106,6 +106,8 @@ def test_every_command_works_and_names_each_once(broken_ot: Ot, arguments: tuple
 
 def test_a_run_that_needs_none_of_them_trains(broken_ot: Ot, tmp_path: Path) -> None:
     done = broken_ot("run", "config.yaml")
+    assert done.returncode == 0, done.stderr
+    assert_named_once_with_the_way_out(done.stderr)
     assert "done after 1 epochs" in done.stdout
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
 
@@ -134,6 +136,27 @@ def test_doctor_explains_each_and_ends_with_1(broken_ot: Ot) -> None:
         assert f"OT_DISABLE_PLUGINS={name}" in done.stdout
     assert "RuntimeError: half-way" in done.stdout
     assert "loader.py" not in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_is_there(broken_ot: Ot, command: str) -> None:
+    done = broken_ot(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: ot {command} ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_plugin_can_be_written_all_the_same(broken_ot: Ot, tmp_path: Path) -> None:
+    assert broken_ot("new-plugin", "my_losses").returncode == 0
+    assert (tmp_path / "my-losses" / "pyproject.toml").exists()
+
+
+def test_strict_ends_with_an_error_that_names_each(broken_ot: Ot) -> None:
+    done = broken_ot("list-components", OT_STRICT_PLUGINS="1")
+    assert done.returncode == 1
+    for module in set(BROKEN) - {"heavy", "clashing"}:
+        assert f"(ot-{module} 0.2.0) not loaded: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_disabling_all_third_party_plugins_silences_them(broken_ot: Ot) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,16 @@ def test_every_kind_of_key_has_a_heading() -> None:
     headings = named("docs/components.md")
     kinds = {kind_of(key) for key in keys()} | {"cmd"}
     assert [kind for kind in sorted(kinds) if f"# `{kind}`" not in headings] == []
+
+
+def test_every_kind_of_key_has_a_component_to_copy() -> None:
+    page = (ROOT / "docs/plugins.md").read_text()
+    names: dict[str, Any] = {}
+    (plugin,) = [b.text for b in blocks(page) if b.text.startswith("# my_parts/plugin.py\n")]
+    exec(plugin, names)
+    shown = {kind_of(key) for key in names["COMPONENTS"]}
+    kinds = {kind_of(key) for key in keys()} - {"nn"}  # these are torch's own classes
+    assert sorted(kinds - shown) == []
 
 
 def test_every_point_of_the_loop_has_a_row() -> None:

@@ -1,6 +1,7 @@
 """`ot new-plugin`: what it writes is a sound package, and the example plugin is one of these.
 
-The same steps with pip and a built wheel are the last part of tests/isolated.sh.
+What its author does next, running its tests for one, is in test_tutorial.py; the same without torch
+is a part of tests/isolated.sh.
 """
 
 from __future__ import annotations
@@ -81,6 +82,43 @@ def test_an_existing_folder_is_left_alone(ot: RunOt, tmp_path: Path) -> None:
     assert [path.name for path in kept.parent.iterdir()] == ["kept.txt"]
 
 
+@pytest.mark.parametrize("typed", ["numpy", "pytest", "Offline_Trainer_Core"])
+def test_the_name_of_an_installed_package_is_refused(ot: RunOt, tmp_path: Path, typed: str) -> None:
+    done = ot("new-plugin", typed)
+    assert done.returncode == 2
+    assert "Invalid value for NAME" in done.stderr
+    assert "choose " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL_DISK = """
+import resource, sys
+from offline_trainer.cli import main
+limit_bytes = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))  # of each file
+main(sys.argv[2:], prog_name="ot")
+"""
+
+
+@pytest.mark.parametrize("folder", [".", "new/folders"])
+def test_a_package_that_cannot_be_written_whole_leaves_nothing(tmp_path: Path, folder: str) -> None:
+    sizes = [len(text.encode()) for text in render(names_of("my_losses")).values()]
+    limit_bytes = sizes[-1] - 1
+    assert sizes[0] < limit_bytes, "the first is to be written, the last is not"
+    call = ["new-plugin", "my_losses", "--path", folder]
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_DISK, str(limit_bytes), *call],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "my-losses cannot be written: File too large" in done.stderr
+    assert "choose another --path" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_next_three_commands_are_printed_for_the_folder_that_was_asked(ot: RunOt) -> None:
     done = ot("new-plugin", "MyLosses", "--path", "my code")
     assert done.returncode == 0, done.stderr
@@ -118,14 +156,6 @@ def in_plugin(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
-
-
-def test_the_tests_of_a_new_plugin_pass(new_plugin: Path) -> None:
-    pytest_alone = (sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
-    done = in_plugin(new_plugin, *pytest_alone)
-    assert done.returncode == 0, done.stdout
-    assert "passed" in done.stdout
-    assert "skipped" not in done.stdout
 
 
 def test_the_experiment_of_a_new_plugin_trains(new_plugin: Path) -> None:

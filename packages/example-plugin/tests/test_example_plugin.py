@@ -12,7 +12,9 @@ import pytest
 from offline_trainer.deps.model_constructor import ParameterError, Registry
 from offline_trainer.protocols import DataModule
 from offline_trainer.testing import PluginConformance, RunCli
+from offline_trainer.testing.autograd import Variable
 from ot_example_plugin.data import ConstantRegression
+from ot_example_plugin.loss import PseudoHuber
 from ot_example_plugin.trainer import VerboseTrainer
 
 pytest_plugins = ["offline_trainer.testing.fixtures"]
@@ -76,6 +78,20 @@ def test_a_size_below_one_is_refused_by_name(parameter: str) -> None:
     with pytest.raises(ParameterError, match="at least 1, got 0") as caught:
         ConstantRegression(**sizes)
     assert caught.value.parameter == (parameter,)
+
+
+def test_the_loss_is_squared_for_small_differences_and_absolute_for_large_ones() -> None:
+    loss = PseudoHuber(delta=2.0)
+    for difference, expected in ((1e-3, 0.5e-6), (1e6, 2e6)):
+        outputs, targets = Variable(np.full((4, 2), difference)), {"y": np.zeros((4, 2))}
+        result = loss(outputs=outputs, targets=targets, batch=None, stage="train").loss
+        assert float(result.value) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_delta_that_is_not_above_zero_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match="above 0, got 0") as caught:
+        PseudoHuber(delta=0)
+    assert caught.value.parameter == ("delta",)
 
 
 def test_the_verbose_trainer_hands_everything_over() -> None:

@@ -34,7 +34,6 @@ class ConstantRegression:
         y_shape: Sequence[int] = (16,),
         value: float = 1.0,
     ) -> None:
-        # Name the parameter, and the user sees the error at its line of the YAML.
         if batch_size < 1:
             raise ParameterError(f"must be at least 1, got {batch_size}", parameter="batch_size")
         if steps_per_epoch < 1:

@@ -22,6 +22,12 @@ def ot_register_components(registry: Registrar) -> None:
         tags=("example", "synthetic"),
     )
     registry.add_lazy(
+        "loss.pseudo_huber",
+        "ot_example_plugin.loss:PseudoHuber",
+        help="Squared error for small differences, absolute error for large ones.",
+        tags=("example",),
+    )
+    registry.add_lazy(
         "trainer.verbose",
         "ot_example_plugin.trainer:VerboseTrainer",
         help="trainer.default, announced by a printed line.",

@@ -7,6 +7,7 @@ components of kind ``cmd``: listed by their key, imported when they are called.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from offline_trainer.cli.plugin_commands import PluginCommands
+
+if "_OT_COMPLETE" in os.environ:  # a shell asks for completions
+    importlib.import_module("offline_trainer.cli.bash")
 
 
 class LazyGroup(click.Group):

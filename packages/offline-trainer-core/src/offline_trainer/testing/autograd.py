@@ -27,7 +27,8 @@ class Variable:
         self.gradient: Array | None = None
         self._parents = parents
 
-    def __add__(self, other: Variable) -> Variable:
+    def __add__(self, other: Variable | Array | float) -> Variable:
+        other = _variable(other)
         return Variable(
             self.value + other.value,
             [
@@ -36,8 +37,18 @@ class Variable:
             ],
         )
 
-    def __sub__(self, other: Variable) -> Variable:
-        return self + other.scaled(-1.0)
+    def __sub__(self, other: Variable | Array | float) -> Variable:
+        return self + _variable(other).scaled(-1.0)
+
+    def __mul__(self, factor: float) -> Variable:
+        return self.scaled(factor)
+
+    def __truediv__(self, divisor: float) -> Variable:
+        return self.scaled(1 / divisor)
+
+    def __pow__(self, exponent: float) -> Variable:
+        slope = exponent * self.value ** (exponent - 1)
+        return Variable(self.value**exponent, [(self, lambda g: g * slope)])
 
     def __matmul__(self, other: Variable) -> Variable:
         return Variable(
@@ -54,12 +65,10 @@ class Variable:
         result = np.tanh(self.value)
         return Variable(result, [(self, lambda g: g * (1 - result**2))])
 
-    def mean_square(self) -> Variable:
-        """The mean of all squared elements, shape ()."""
-        size = self.value.size
-        return Variable(
-            np.asarray(np.mean(self.value**2)), [(self, lambda g: g * 2 * self.value / size)]
-        )
+    def mean(self) -> Variable:
+        """The mean of all elements, shape ()."""
+        share = np.full(self.value.shape, 1 / self.value.size)
+        return Variable(np.asarray(self.value.mean()), [(self, lambda g: g * share)])
 
     def backward(self, seed: float = 1.0) -> None:
         """Add ``seed`` times the gradient of this scalar to everything it was made from."""
@@ -84,6 +93,10 @@ def _sort(variable: Variable, seen: set[int], order: list[Variable]) -> None:
         for parent, _ in variable._parents:
             _sort(parent, seen, order)
         order.append(variable)
+
+
+def _variable(value: Variable | Array | float) -> Variable:
+    return value if isinstance(value, Variable) else Variable(np.asarray(value))
 
 
 def _summed_to(gradient: Array, shape: tuple[int, ...]) -> Array:

@@ -74,7 +74,7 @@ class SquaredError:
 
     def __call__(self, *, outputs: Variable, targets: Any, batch: Any, stage: Stage) -> LossOutput:
         (wanted,) = targets.values() if isinstance(targets, Mapping) else (targets,)
-        loss = (outputs - Variable(np.asarray(wanted, dtype=np.float64))).mean_square()
+        loss = ((outputs - wanted) ** 2).mean()
         return LossOutput(loss, {"rmse": float(np.sqrt(loss.value))})
 
 
