@@ -249,7 +249,7 @@ def test_errors_in_two_files_at_once() -> None:
          = path: run
          help: indent with spaces
 
-        2 errors
+        2 errors in 2 files
         """
     )
 

@@ -8,6 +8,7 @@ from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import (
     allow_target_option,
     config_argument,
+    error_format_option,
     no_plugin_option,
     overrides_argument,
 )
@@ -18,12 +19,23 @@ from offline_trainer.cli.options import (
 @overrides_argument
 @no_plugin_option
 @allow_target_option
+@error_format_option
 def command(
-    config: str, overrides: tuple[str, ...], no_plugin: tuple[str, ...], allow_target: bool
+    config: str,
+    overrides: tuple[str, ...],
+    no_plugin: tuple[str, ...],
+    allow_target: bool,
+    error_format: str,
 ) -> None:
     """Check CONFIG: structure, components, their arguments, the models' graphs. Trains nothing."""
-    with errors_shown(overrides):
+    as_json = error_format == "json"
+    with errors_shown(overrides, json_to="stdout" if as_json else None):
         from offline_trainer.experiment import prepare
 
         prepared = prepare(config, overrides, no_plugin=no_plugin, allow_target=allow_target)
+        if as_json:
+            from offline_trainer.config.errors import format_as_json
+
+            click.echo(format_as_json(None))
+            return
         click.echo(f"{config}: ok ({', '.join(prepared.graphs)})")
