@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
-from doc_blocks import BASE, Block, Page, blocks
+from doc_blocks import Block, Page, blocks, write_rest
 from model_constructor import ConfigError
 from model_constructor.error_pages import ErrorPage, read_error_pages
 from offline_trainer.cli import main
@@ -123,10 +122,7 @@ class Example:
         elif "schema_version" in text:
             (self.folder / "config.yaml").write_text(text)
         else:
-            sections = set(re.findall(r"^(\w+):", text, re.MULTILINE))
-            sections |= {"model"} if "models" in sections else set()
-            rest = {name: value for name, value in BASE.items() if name not in sections}
-            (self.folder / "rest.yaml").write_text(yaml.safe_dump(rest))
+            write_rest(self.folder, re.findall(r"^(\w+):", text, re.MULTILINE))
             header = "schema_version: 1\ndefaults: [rest.yaml]\n"
             (self.folder / "config.yaml").write_text(header + text)
 

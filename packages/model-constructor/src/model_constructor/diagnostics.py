@@ -52,10 +52,12 @@ def pieces(
     lines = Lines(sources or {})
     errors = in_reading_order(error.errors)
     found: list[Piece] = []
+    above: Span | None = None
     for single in errors[:MAX_SHOWN_ERRORS]:
         if found:
             found.append(("\n\n", "text"))
-        found += _Block(single, lines, width).pieces()
+        found += _Block(single, lines, width, above).pieces()
+        above = single.span
     if len(errors) > 1:
         found.append((f"\n\n{_count(errors)}", "message"))
     return [(_printable(text), role) for text, role in found]
@@ -85,12 +87,19 @@ def shown_place(span: Span) -> str:
 
 
 class _Block:
-    """The lines of one error. Each method yields pieces, the last of a line ending in a break."""
+    """The lines of one error. Each method yields pieces, the last of a line ending in a break.
 
-    def __init__(self, error: ConfigError, lines: Lines, width: int | None) -> None:
+    Args:
+        above: Place of the error above, whose excerpt is not shown again.
+    """
+
+    def __init__(
+        self, error: ConfigError, lines: Lines, width: int | None, above: Span | None
+    ) -> None:
         self.error = error
         self.lines = lines
         self.width = width
+        self.above = above
         self.margin = " " * (len(str(error.span.line)) if error.span is not None else 1)
 
     def pieces(self) -> list[Piece]:
@@ -112,7 +121,7 @@ class _Block:
         yield f"{self.margin}--> ", "frame"
         yield f"{shown_place(span)}\n", "text"
         line = self.lines.get(span)
-        if line is None:
+        if line is None or (span == self.above and not self.error.label):
             return
         gutter = f"{self.margin} | "
         limit = min(MAX_LINE, (self.width or MAX_LINE) - len(gutter) - 2)
@@ -200,6 +209,7 @@ def _wrapped(text: str, width: int | None, ahead: int = 0) -> list[str]:
 
 def _count(errors: Sequence[ConfigError]) -> str:
     files = {error.span.file for error in errors if error.span is not None}
+    files -= {name for name in files if name.startswith("<")}  # arguments of the command line
     several = f" in {len(files)} files" if len(files) > 1 else ""
     hidden = len(errors) - MAX_SHOWN_ERRORS
     shown = f", of which {hidden} are not shown" if hidden > 0 else ""

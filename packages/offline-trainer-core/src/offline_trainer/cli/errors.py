@@ -61,7 +61,7 @@ def _show_config_error(error: ConfigError, overrides: Sequence[str]) -> None:
 
     shown = pieces(error, override_sources(overrides), width=_terminal_width())
     codes = " ".join(sorted({single.code for single in error.errors[:MAX_SHOWN_ERRORS]}))
-    _show([*shown, (f"\n\nmore about it: ot explain {codes}", "hint")])
+    _show([*shown, (f"\n\nfor more: ot explain {codes}", "hint")])
 
 
 def _show(pieces: Sequence[tuple[str, str]]) -> None:
