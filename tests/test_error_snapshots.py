@@ -1,8 +1,8 @@
 """What people see of an error, whole, for every kind of mistake that matters.
 
-Each file in ``snapshots/errors`` holds the files of a case, a command, and what it prints; beside its
-files there is ``rest.yaml``, an experiment that is right, without the sections that the case has
-itself. Where the change is meant, write the output anew and let the diff be reviewed:
+Each file in ``snapshots/errors`` holds the files of a case, a command, and what it prints; beside
+its files there is ``rest.yaml``, an experiment that is right, without the sections that the case
+has itself. Where the change is meant, write the output anew and let the diff be reviewed:
 
     .venv/bin/python -m pytest tests/test_error_snapshots.py --update-snapshots
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = "error_pages"
@@ -29,18 +30,23 @@ class ErrorPage:
     text: str
 
 
-def read_error_pages(package: Path) -> list[ErrorPage]:
-    """The pages that a package ships; none if it has no folder of them.
+def read_error_pages(package: str) -> list[ErrorPage]:
+    """The pages that a package ships; none if it has no folder of them, or is not installed.
 
-    >>> read_error_pages(Path(__file__).parent.parent)[0].code
+    >>> read_error_pages("model_constructor")[0].code
     'OT0100'
 
     Args:
-        package: The package's folder.
+        package: Name of a top-level import package. It is not imported.
     """
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return []
     pages = []
-    for file in sorted((package / FOLDER).glob("*.md")):
-        _, *parts = _HEADING.split(file.read_text(encoding="utf-8"))
-        for code, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            pages.append(ErrorPage(code, title, text.strip()))
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for file in sorted((Path(place) / FOLDER).glob("*.md")):
+            _, *parts = _HEADING.split(file.read_text(encoding="utf-8"))
+            for code, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+                pages.append(ErrorPage(code, title, text.strip()))
     return pages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -58,19 +58,11 @@ def command(codes: tuple[str, ...], as_json: bool) -> None:
 def error_pages() -> dict[str, ErrorPage]:
     """The pages of all installed packages, by code; no plugin is imported for it."""
     from model_constructor.error_pages import read_error_pages
-    from offline_trainer.plugins.package_files import import_folders
-
-    pages = [
-        page for name in _packages() for f in import_folders(name) for page in read_error_pages(f)
-    ]
-    return {page.code: page for page in sorted(pages, key=lambda page: page.code)}
-
-
-def _packages() -> Iterator[str]:
     from offline_trainer.plugins.discovery import discover
 
-    yield "model_constructor"
-    yield from dict.fromkeys(plugin.module.partition(".")[0] for plugin in discover())
+    packages = ["model_constructor", *(p.module.partition(".")[0] for p in discover())]
+    pages = [page for name in dict.fromkeys(packages) for page in read_error_pages(name)]
+    return {page.code: page for page in sorted(pages, key=lambda page: page.code)}
 
 
 def _find(code: str, pages: dict[str, ErrorPage]) -> ErrorPage:

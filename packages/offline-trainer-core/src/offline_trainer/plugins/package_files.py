@@ -60,17 +60,16 @@ def package_file(name: str, path: str) -> Path:
 
 def package_folders(distribution_name: str) -> list[Path]:
     """The folders of an installed distribution's import packages."""
-    names = _package_names(distribution_name)
-    return list(dict.fromkeys(folder for name in names for folder in import_folders(name)))
-
-
-def import_folders(package: str) -> list[Path]:
-    """The folders of a top-level import package, which is not imported."""
-    try:
-        spec = find_spec(package)
-    except (ImportError, ValueError):
-        return []
-    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    folders: list[Path] = []
+    for name in _package_names(distribution_name):
+        try:
+            spec = find_spec(name)
+        except (ImportError, ValueError):
+            continue
+        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+            if Path(place) not in folders:
+                folders.append(Path(place))
+    return folders
 
 
 def _package_names(distribution_name: str) -> list[str]:
