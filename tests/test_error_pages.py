@@ -17,7 +17,7 @@ from doc_blocks import Block, Page, blocks, write_rest
 from model_constructor import ConfigError
 from model_constructor.error_pages import ErrorPage, read_error_pages
 from offline_trainer.cli import main
-from offline_trainer.cli.explain import error_pages
+from offline_trainer.plugins.error_pages import error_pages
 
 ROOT = Path(__file__).parent.parent
 # Lower packages first: a code belongs to the lowest one that uses it.
@@ -40,6 +40,17 @@ def test_every_code_has_one_page_and_every_page_a_code() -> None:
     used = codes_in_sources()
     pages = [page.code for package in LAYERS for page in read_error_pages(package)]
     assert sorted(used) == sorted(pages)
+
+
+def test_no_error_of_ours_goes_without_a_code() -> None:
+    without = [
+        f"{file.name}:{node.lineno}"
+        for file in ROOT.glob("packages/*/src/**/*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConfigError"
+        if "code" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert without == []
 
 
 def test_a_page_lies_in_the_lowest_package_that_uses_its_code() -> None:

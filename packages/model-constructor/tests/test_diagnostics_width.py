@@ -78,11 +78,13 @@ def test_a_long_place_leaves_the_sentence_a_line_of_its_own() -> None:
     assert lines[2].startswith("     the quick")
 
 
-def test_a_quoted_name_and_a_long_word_stay_whole() -> None:
-    name, word = "`{_merge_: replace, _value_: …}`", "x" * 70
-    lines = at_width(ConfigError(f"to replace the lower value, write {name} there: {word}"), 50)
-    assert any(name in line for line in lines)
-    assert any(word in line for line in lines)
+@pytest.mark.parametrize(
+    "whole", ["`{_merge_: replace, _value_: …}`", "offline-trainer-core", "x" * 70]
+)
+def test_quoted_names_hyphens_and_long_words_are_not_broken(whole: str) -> None:
+    for before in range(30):
+        lines = at_width(ConfigError(f"{'so ' * before}{whole} and {whole}"), 50)
+        assert sum(line.count(whole) for line in lines) == 2
 
 
 def test_a_message_of_several_lines_is_indented() -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from offline_trainer.cli.explain import error_pages
+from offline_trainer.cli import main
+from offline_trainer.plugins.error_pages import error_pages
 
 Ot = Callable[..., Any]
 Install = Callable[..., Path]
@@ -71,6 +73,13 @@ def test_a_plugins_package_may_bring_pages(install: Install, ot: Ot) -> None:
 
 def test_comments_of_a_page_are_not_shown(ot: Ot) -> None:
     assert "<!--" not in ot("explain", *error_pages()).stdout
+
+
+def test_codes_complete() -> None:
+    shell = ShellComplete(main, {}, "ot", "_OT_COMPLETE")
+    found = shell.get_completions(["explain"], "OT010")
+    assert [item.value for item in found] == [f"OT010{n}" for n in range(10)]
+    assert found[9].help == "the same key twice"
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
+from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import json_option
 from offline_trainer.cli.tables import on_terminal, plain_rows
@@ -26,23 +26,14 @@ class UnknownCodeError(OfflineTrainerError):
     exit_code = EXIT_USAGE
 
 
-def _complete(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    start = incomplete.upper()
-    return [
-        CompletionItem(code, help=page.title)
-        for code, page in error_pages().items()
-        if code.startswith(start)
-    ]
-
-
 @click.command("explain")
-@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=_complete)
+@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=completion.complete_codes)
 @json_option
 def command(codes: tuple[str, ...], as_json: bool) -> None:
     """Say what the error CODE means and what to do; without one, list all codes."""
     with errors_shown():
+        from offline_trainer.plugins.error_pages import error_pages
+
         pages = error_pages()
         chosen = [_find(code, pages) for code in codes] or list(pages.values())
         if as_json:
@@ -53,16 +44,6 @@ def command(codes: tuple[str, ...], as_json: bool) -> None:
             _list(chosen)
         else:
             plain_rows([(page.code, page.title) for page in chosen])
-
-
-def error_pages() -> dict[str, ErrorPage]:
-    """The pages of all installed packages, by code; no plugin is imported for it."""
-    from model_constructor.error_pages import read_error_pages
-    from offline_trainer.plugins.discovery import discover
-
-    packages = ["model_constructor", *(p.module.partition(".")[0] for p in discover())]
-    pages = [page for name in dict.fromkeys(packages) for page in read_error_pages(name)]
-    return {page.code: page for page in sorted(pages, key=lambda page: page.code)}
 
 
 def _find(code: str, pages: dict[str, ErrorPage]) -> ErrorPage:

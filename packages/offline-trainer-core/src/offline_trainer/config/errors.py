@@ -38,7 +38,7 @@ def format_as_json(error: ConfigError | OfflineTrainerError | None) -> str:
     if isinstance(error, ConfigError):
         exit_code, records = EXIT_USAGE, error_records(error)
     elif error is not None:
-        as_config_error = ConfigError(error.message, help=error.help)
-        without = {"code": None, "page": None}
-        exit_code, records = error.exit_code, [{**error_records(as_config_error)[0], **without}]
+        exit_code = error.exit_code
+        (record,) = error_records(ConfigError(error.message, code="OT0100", help=error.help))
+        records = [{**record, "code": None, "page": None}]
     return json.dumps({"exit_code": exit_code, "errors": records}, ensure_ascii=False)
