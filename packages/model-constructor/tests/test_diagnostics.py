@@ -216,7 +216,7 @@ def test_missing_file_has_no_excerpt() -> None:
     assert rendered({}) == expected(
         """
         error[OT0101]: no such file: `main.yaml`
-         help: did you mean `digits.yaml`?
+          help: did you mean `digits.yaml`?
         """
     )
 

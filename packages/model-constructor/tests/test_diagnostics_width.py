@@ -74,8 +74,8 @@ def test_layout_at_60_columns() -> None:
 def test_a_long_place_leaves_the_sentence_a_line_of_its_own() -> None:
     place = Span("experiments/of/last/week/width.yaml", 1, 1, 1, 2)
     lines = at_width(ConfigError("bad", notes=[Note(SENTENCE, place)]), 60)
-    assert lines[1] == " ::: experiments/of/last/week/width.yaml:1:1"
-    assert lines[2].startswith("     the quick")
+    assert lines[1] == "  ::: experiments/of/last/week/width.yaml:1:1"
+    assert lines[2].startswith("      the quick")
 
 
 @pytest.mark.parametrize(

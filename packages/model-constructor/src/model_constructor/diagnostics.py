@@ -100,7 +100,7 @@ class _Block:
         self.lines = lines
         self.width = width
         self.above = above
-        self.margin = " " * (len(str(error.span.line)) if error.span is not None else 1)
+        self.margin = " " * (len(str(error.span.line)) if error.span is not None else 2)
 
     def pieces(self) -> list[Piece]:
         """The whole block, without the last line break."""
@@ -109,10 +109,10 @@ class _Block:
         return [*found[:-1], (text.removesuffix("\n"), role)]
 
     def heading(self) -> Iterator[Piece]:
-        code = f"error[{self.error.code}]"
-        yield code, "error"
+        word = f"error[{self.error.code}]" if self.error.code else "error"
+        yield word, "error"
         yield ": ", "message"
-        yield from self.sentence(self.error.message, "message", len(code) + 2, 2)
+        yield from self.sentence(self.error.message, "message", len(word) + 2, 2)
 
     def excerpt(self) -> Iterator[Piece]:
         span = self.error.span

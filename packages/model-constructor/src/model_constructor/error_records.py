@@ -21,7 +21,7 @@ def error_records(error: ConfigError) -> list[dict[str, Any]]:
 
 def _record(error: ConfigError) -> dict[str, Any]:
     return {
-        "code": error.code,
+        "code": error.code or None,
         "message": error.message,
         "config_path": list(error.config_path),
         "path": format_config_path(error.config_path),
@@ -30,7 +30,7 @@ def _record(error: ConfigError) -> dict[str, Any]:
         "label": error.label,
         "notes": [{"text": note.text, "location": _location(note.span)} for note in error.notes],
         "help": error.help,
-        "page": f"ot explain {error.code}",
+        "page": f"ot explain {error.code}" if error.code else None,
     }
 
 

@@ -74,7 +74,8 @@ class ConfigError(ValueError):
 
     Args:
         message: What is wrong, with the offending value.
-        code: A stable number such as ``OT0301``; the first two digits name the stage.
+        code: A stable number such as ``OT0301``; the first two digits name the stage. Empty
+            for what no page explains.
         config_path: Where in the configuration, as keys and list indices.
         span: Where in which file.
         suggestions: The nearest valid names, best first.

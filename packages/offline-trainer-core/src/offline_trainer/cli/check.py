@@ -12,6 +12,7 @@ from offline_trainer.cli.options import (
     no_plugin_option,
     overrides_argument,
 )
+from offline_trainer.errors import EXIT_DONE
 
 
 @click.command("check")
@@ -36,6 +37,6 @@ def command(
         if as_json:
             from offline_trainer.config.errors import format_as_json
 
-            click.echo(format_as_json(None))
+            click.echo(format_as_json(None, EXIT_DONE))
             return
         click.echo(f"{config}: ok ({', '.join(prepared.graphs)})")

@@ -13,7 +13,7 @@ from typing import Literal
 
 import click
 
-from model_constructor.errors import MAX_SHOWN_ERRORS, ConfigError
+from model_constructor.errors import ConfigError
 from offline_trainer.errors import EXIT_STOPPED_AT_ONCE, EXIT_USAGE, OfflineTrainerError
 
 STYLES = {
@@ -37,31 +37,35 @@ def errors_shown(
         overrides: The command line's, so that a caret can stand under one of them.
         json_to: Where errors go as one line of JSON; without it they are text.
     """
+    exit_code = EXIT_USAGE
     try:
         yield
-    except (ConfigError, OfflineTrainerError) as error:
-        if json_to is not None:
-            from offline_trainer.config.errors import format_as_json
-
-            click.echo(format_as_json(error), err=json_to == "stderr")
-        elif isinstance(error, ConfigError):
-            _show_config_error(error, overrides)
-        else:
-            help = f"\n  help: {error.help}" if error.help else ""
-            _show([("error", "error"), (f": {error.message}", "message"), (help, "text")])
-        sys.exit(EXIT_USAGE if isinstance(error, ConfigError) else error.exit_code)
+        return
+    except ConfigError as error:
+        shown = error
+    except OfflineTrainerError as error:
+        exit_code = error.exit_code
+        shown = ConfigError(error.message, code="", help=error.help)
     except KeyboardInterrupt:
         click.echo("stopped at once", err=True)
         sys.exit(EXIT_STOPPED_AT_ONCE)
+    if json_to is not None:
+        from offline_trainer.config.errors import format_as_json
+
+        click.echo(format_as_json(shown, exit_code), err=json_to == "stderr")
+    else:
+        _show_as_text(shown, overrides)
+    sys.exit(exit_code)
 
 
-def _show_config_error(error: ConfigError, overrides: Sequence[str]) -> None:
+def _show_as_text(error: ConfigError, overrides: Sequence[str]) -> None:
     from model_constructor.config.overrides import override_sources
     from model_constructor.diagnostics import pieces
 
+    codes = sorted({single.code for single in error.errors} - {""})
+    hint = f"\n\nfor more: ot explain {' '.join(codes)}" if codes else ""
     shown = pieces(error, override_sources(overrides), width=_terminal_width())
-    codes = " ".join(sorted({single.code for single in error.errors[:MAX_SHOWN_ERRORS]}))
-    _show([*shown, (f"\n\nfor more: ot explain {codes}", "hint")])
+    _show([*shown, (hint, "hint")])
 
 
 def _show(pieces: Sequence[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from model_constructor.config.overrides import override_sources
 from model_constructor.diagnostics import render
 from model_constructor.error_records import error_records
 from model_constructor.errors import ConfigError
-from offline_trainer.errors import EXIT_USAGE, OfflineTrainerError
+from offline_trainer.errors import EXIT_USAGE
 
 
 def format_error_with_context(error: ConfigError, overrides: Sequence[str] = ()) -> str:
@@ -27,18 +27,11 @@ def format_error_with_context(error: ConfigError, overrides: Sequence[str] = ())
     return render(error, override_sources(overrides))
 
 
-def format_as_json(error: ConfigError | OfflineTrainerError | None) -> str:
+def format_as_json(error: ConfigError | None, exit_code: int = EXIT_USAGE) -> str:
     """One line of JSON with all errors, the same keys in each; an empty list for None.
 
-    >>> format_as_json(None)
+    >>> format_as_json(None, 0)
     '{"exit_code": 0, "errors": []}'
     """
-    exit_code = 0
-    records = []
-    if isinstance(error, ConfigError):
-        exit_code, records = EXIT_USAGE, error_records(error)
-    elif error is not None:
-        exit_code = error.exit_code
-        (record,) = error_records(ConfigError(error.message, code="OT0100", help=error.help))
-        records = [{**record, "code": None, "page": None}]
+    records = error_records(error) if error is not None else []
     return json.dumps({"exit_code": exit_code, "errors": records}, ensure_ascii=False)
