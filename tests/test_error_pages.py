@@ -91,7 +91,9 @@ def test_the_example_gives_the_error(
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in re.findall(r"\$\{env:(?:\w+:)?(\w+)", page.text):
         monkeypatch.delenv(name, raising=False)
-    assert set(Example(page, tmp_path).codes()) == {page.code}
+    found = set(Example(page, tmp_path).codes())
+    # An example is as short as can be, so sections that a whole experiment has may be missing.
+    assert found - ({"OT0306"} - {page.code}) == {page.code}
 
 
 class Example:

@@ -24,15 +24,14 @@ Config = Callable[..., dict[str, Any]]
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLORTERM", "COLUMNS", "LINES", "TTY_COMPATIBLE")
 
-BAD = f"schema_version: 1\nrun: {{name: a, name: b}}\nparams: {{{'long' * 25}: !x 1}}\n"
+MISTAKES = f"params: {{a: 1, a: 2, {'long' * 25}: !x 1}}\n"
 
 
 @pytest.fixture(autouse=True)
-def bad_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def bad_config(small_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in COLOURS:
         monkeypatch.delenv(name, raising=False)
-    Path("bad.yaml").write_text(BAD)
+    Path("bad.yaml").write_text(yaml.safe_dump(small_config()) + MISTAKES)
 
 
 def ot_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -81,8 +80,8 @@ def test_check_writes_json_on_stdout(ot: Callable[..., Any]) -> None:
     assert [error["code"] for error in document["errors"]] == ["OT0109", "OT0112"]
 
 
-def test_check_writes_json_when_nothing_is_wrong(small_config: Config, tmp_path: Path) -> None:
-    (tmp_path / "good.yaml").write_text(yaml.safe_dump(small_config()))
+def test_check_writes_json_when_nothing_is_wrong(small_config: Config) -> None:
+    Path("good.yaml").write_text(yaml.safe_dump(small_config()))
     done = ot_process("check", "good.yaml", "--format", "json")
     assert json.loads(done.stdout) == {"exit_code": 0, "errors": []}
     assert done.returncode == 0
