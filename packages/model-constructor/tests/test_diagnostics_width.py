@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_constructor.diagnostics import pieces, render
+from model_constructor.diagnostics import in_reading_order, pieces, render
 from model_constructor.errors import ConfigError, ConfigErrors, Note, Span
 
 SENTENCE = "the quick brown fox jumps over the lazy dog and then over the lazy fox as well"
@@ -105,14 +105,15 @@ def test_a_long_line_of_the_file_is_cut_to_the_terminal() -> None:
 
 def test_errors_are_sorted_by_file_and_line_after_those_without_a_place() -> None:
     def error(name: str, file: str, line: int, column: int = 1) -> ConfigError:
-        return ConfigError(name, span=Span(file, line, column, line, column + 1))
+        span = Span(file, line, column, line, column + 1)
+        return ConfigError(name, code="OT0312", span=span)
 
     found = ConfigErrors(
         [
             error("main 9", "main.yaml", 9),
             error("base 2", "base.yaml", 2),
             error("main 3, 7", "main.yaml", 3, 7),
-            ConfigError("nowhere"),
+            ConfigError("nowhere", code="OT0306"),
             error("main 3, 2", "main.yaml", 3, 2),
             error("base 1", "base.yaml", 1),
         ]
@@ -121,6 +122,17 @@ def test_errors_are_sorted_by_file_and_line_after_those_without_a_place() -> Non
     assert [head.partition(": ")[2] for head in heads] == [
         "nowhere", "main 3, 2", "main 3, 7", "main 9", "base 1", "base 2",
     ]  # fmt: skip
+
+
+def test_what_hinders_reading_comes_before_what_may_follow_from_it() -> None:
+    found = [
+        ConfigError("missing section", code="OT0306", span=Span("main.yaml", 1, 1, 1, 2)),
+        ConfigError("unknown key", code="OT0312", span=Span("main.yaml", 2, 1, 2, 2)),
+        ConfigError("two documents", code="OT0107", span=Span("main.yaml", 9, 1, 9, 2)),
+        ConfigError("no such reference", code="OT0241", span=Span("base.yaml", 3, 1, 3, 2)),
+    ]
+    codes = [error.code for error in in_reading_order(found)]
+    assert codes == ["OT0107", "OT0241", "OT0306", "OT0312"]
 
 
 def test_an_excerpt_is_shown_once_for_errors_at_one_place() -> None:

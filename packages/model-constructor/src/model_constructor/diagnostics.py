@@ -25,6 +25,7 @@ from model_constructor.excerpts import Lines, underlined
 Role = Literal["error", "message", "frame", "caret", "help", "text"]
 Piece = tuple[str, Role]
 
+READING = ("OT01", "OT02")
 MAX_LINE = 100
 MIN_COLUMN = 30
 """Fewer columns than this are no place for a sentence; it goes to a line of its own."""
@@ -64,15 +65,19 @@ def pieces(
 
 
 def in_reading_order(errors: Sequence[ConfigError]) -> list[ConfigError]:
-    """File by file, each from top to bottom; what has no place comes first."""
+    """What hinders reading the config, as the rest may follow from it; then the rest.
+
+    In each part file by file, from top to bottom; what has no place comes first.
+    """
     files: dict[str, int] = {}
     for error in errors:
         if error.span is not None:
             files.setdefault(error.span.file, len(files))
 
-    def place(error: ConfigError) -> tuple[int, int, int]:
+    def place(error: ConfigError) -> tuple[bool, int, int, int]:
         span = error.span
-        return (files[span.file], span.line, span.column) if span is not None else (-1, 0, 0)
+        where = (files[span.file], span.line, span.column) if span is not None else (-1, 0, 0)
+        return not error.code.startswith(READING), *where
 
     return sorted(errors, key=place)
 
