@@ -11,7 +11,7 @@ import importlib
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +42,13 @@ BASE: dict[str, Any] = {
     "optimizer": {"_type_": "optim_factory.torch", "type": "optim_cls.SGD", "kwargs": {"lr": 0.1}},
     "trainer": {"_type_": "trainer.default", "max_epochs": 1},
 }
+
+
+def write_rest(folder: Path, sections: Iterable[str]) -> None:
+    """Write ``rest.yaml``: an experiment that is right, without these sections."""
+    without = {*sections, *({"model"} if "models" in sections else ())}
+    rest = {name: value for name, value in BASE.items() if name not in without}
+    (folder / "rest.yaml").write_text(yaml.safe_dump(rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +140,7 @@ class Page:
         elif "schema_version" in sections and sections & {"model", "models"}:
             build_model(file)
         else:
-            rest = {name: value for name, value in BASE.items() if name not in sections}
-            (self.folder / "rest.yaml").write_text(yaml.safe_dump({**rest, "schema_version": 1}))
+            write_rest(self.folder, sections)
             head = "" if "schema_version" in sections else "schema_version: 1\n"
             file.write_text(f"{head}defaults: [rest.yaml]\n{block.text}")
             prepare(file)

@@ -216,7 +216,7 @@ def test_missing_file_has_no_excerpt() -> None:
     assert rendered({}) == expected(
         """
         error[OT0101]: no such file: `main.yaml`
-         help: did you mean `digits.yaml`?
+          help: did you mean `digits.yaml`?
         """
     )
 
@@ -249,7 +249,7 @@ def test_errors_in_two_files_at_once() -> None:
          = path: run
          help: indent with spaces
 
-        2 errors
+        2 errors in 2 files
         """
     )
 

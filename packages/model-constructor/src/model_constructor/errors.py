@@ -74,7 +74,8 @@ class ConfigError(ValueError):
 
     Args:
         message: What is wrong, with the offending value.
-        code: A stable number such as ``OT0301``; the first two digits name the stage.
+        code: A stable number such as ``OT0301``; the first two digits name the stage. Empty
+            for what no page explains.
         config_path: Where in the configuration, as keys and list indices.
         span: Where in which file.
         suggestions: The nearest valid names, best first.
@@ -134,7 +135,7 @@ class ConfigError(ValueError):
     def __str__(self) -> str:
         text = self.message
         if self.suggestions:
-            text += f" (did you mean {_either(self.suggestions)}?)"
+            text += f" (did you mean {either(self.suggestions)}?)"
         if self.config_path:
             text += f" path={format_config_path(self.config_path)}"
         if self.span is not None:
@@ -224,6 +225,11 @@ class ParameterError(ValueError):
         )
 
 
-def _either(names: Sequence[str]) -> str:
+def either(names: Sequence[str]) -> str:
+    """Names as the end of "did you mean".
+
+    >>> either(["lr", "betas", "eps"])
+    '`lr`, `betas` or `eps`'
+    """
     quoted = [f"`{name}`" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"

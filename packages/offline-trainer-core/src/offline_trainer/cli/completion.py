@@ -1,4 +1,4 @@
-"""What the shell offers when Tab is pressed: keys, kinds, plugins, paths of a config.
+"""What the shell offers when Tab is pressed: keys, kinds, plugins, codes, paths of a config.
 
 Completion never prints and never fails: where something is wrong there is nothing to offer.
 """
@@ -53,6 +53,13 @@ def _plugins(context: click.Context) -> Iterator[tuple[str, str]]:
         yield candidate.name, str(candidate.provider)
 
 
+def _codes(context: click.Context) -> Iterator[tuple[str, str]]:
+    from offline_trainer.plugins.error_pages import error_pages
+
+    for code, page in error_pages().items():
+        yield code, page.title
+
+
 def _overrides(context: click.Context) -> Iterator[tuple[str, str]]:
     """``path=`` of every value of the config, beside it the value it has now."""
     for path, now in _paths(context):
@@ -72,6 +79,7 @@ def _paths(context: click.Context) -> Iterator[tuple[str, str]]:
             yield format_config_path(path), "" if path in resolved.secrets else str(value)
 
 
+complete_codes = _safely(_codes)
 complete_keys = _safely(_keys)
 complete_kinds = _safely(_kinds)
 complete_plugins = _safely(_plugins)

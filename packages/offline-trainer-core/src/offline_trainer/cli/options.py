@@ -38,3 +38,10 @@ no_plugin_option = click.option(
     shell_complete=completion.complete_plugins,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+error_format_option = click.option(
+    "--format",
+    "error_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How errors are written.",
+)

@@ -13,6 +13,7 @@ from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import (
     allow_target_option,
     config_argument,
+    error_format_option,
     no_plugin_option,
     overrides_argument,
     untrusted_option,
@@ -31,6 +32,7 @@ from offline_trainer.loggers.stdout import format_number
 @no_plugin_option
 @allow_target_option
 @untrusted_option
+@error_format_option
 def command(
     config: str,
     overrides: tuple[str, ...],
@@ -38,12 +40,13 @@ def command(
     no_plugin: tuple[str, ...],
     allow_target: bool,
     untrusted: bool,
+    error_format: str,
 ) -> None:
     """Train what CONFIG describes.
 
     OVERRIDES change values of the config: trainer.max_epochs=5 optimizer.kwargs.lr=1e-3
     """
-    with errors_shown(overrides):
+    with errors_shown(overrides, json_to="stderr" if error_format == "json" else None):
         from offline_trainer.experiment import run_experiment
 
         result = run_experiment(

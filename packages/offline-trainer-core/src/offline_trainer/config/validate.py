@@ -261,7 +261,7 @@ class _Report:
             )
         if single is not None and several is not None:
             self.add(
-                "a config has `model` or `models`, not both", "OT0309", ("models",), at_key=True
+                "a config has `model` or `models`, not both", "OT0401", ("models",), at_key=True
             )
 
     def section_shapes(self) -> None:
