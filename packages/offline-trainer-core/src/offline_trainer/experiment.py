@@ -33,7 +33,7 @@ from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
-from offline_trainer.notices import notice
+from offline_trainer.notices import notice, warn
 from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
@@ -45,6 +45,7 @@ from offline_trainer.records import describe, without_secrets, write_records
 from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
+from offline_trainer.unused import unused_by_objects, unused_in_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def run_experiment(
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
     validate_with_data(prepared.resolved, datamodule)
+    warn(unused_by_objects(prepared.data, objective, datamodule, sources))
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     resume = resume or run.resume_from
@@ -176,7 +178,7 @@ def run_experiment(
             try:
                 trainer.fit(**arguments)
             except Exception as error:
-                explained = explain(error, sources)
+                explained = explain(error, sources, prepared.graphs)
                 if explained is None:
                     raise
                 raise explained from error
@@ -204,8 +206,7 @@ def prepare(
         ConfigError: All that one stage found, together.
     """
     resolved = resolve_config(path, overrides, package_file=package_file)
-    for warning in resolved.warnings:
-        notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
+    warn(resolved.warnings)
     validate_preflight(resolved)
     wanted = read_plugins_section(resolved.data.get("plugins"), resolved.source_map)
     plugins = load_plugins(
@@ -220,6 +221,7 @@ def prepare(
     data = bind_components(resolved, registry, targets_allowed=allow_target)
     check_by_plugins(plugins, data, resolved.source_map)
     graphs = compile_all(data, resolved.source_map)
+    warn(unused_in_models(data, graphs, resolved.source_map))
     run = read_run_section(resolved.data["run"], resolved.source_map)
     return Prepared(resolved, plugins, registry, data, run, graphs)
 

@@ -32,6 +32,7 @@ from model_constructor.config.nodes import (
 from model_constructor.config.provenance import Layer, Provenance
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
+from model_constructor.config.unused import unused_params, unused_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note, raise_collected
 from model_constructor.source_map import Source, SourceMap
 
@@ -103,6 +104,7 @@ def resolve_config(
     root = apply_overrides(
         root, overrides, folder=current_folder(), first_layer=len(trees), merger=merger
     )
+    unused = unused_templates(root, len(trees) - 1)
     root = expand_templates(root)
     root = interpolate(root, os.environ if environ is None else environ, untrusted=untrusted)
     fields = root.value if isinstance(root.value, dict) else {}
@@ -119,7 +121,7 @@ def resolve_config(
         source_map=SourceMap(outcome.sources),
         provenance=Provenance(outcome.nodes),
         files=files,
-        warnings=tuple(merger.warnings),
+        warnings=(*merger.warnings, *unused, *unused_params(root, len(trees) - 1)),
         secrets=frozenset(outcome.secrets),
     )
 

@@ -1,0 +1,124 @@
+"""``ot check --shapes``: everything a run would build, and one batch through it. Writes nothing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_constructor.errors import ConfigError, Note, raise_collected
+from model_constructor.graph.failure import explain_failure
+from offline_trainer.batch_size import sample_count
+from offline_trainer.components import DEFAULT_OBJECTIVE, Builder, checkpoint_settings
+from offline_trainer.config.sections import COMPONENT_SECTIONS
+from offline_trainer.config.validate import validate_post_model, validate_with_data
+from offline_trainer.engine import RunSettings, ShapeTrace, ShapeTracer
+from offline_trainer.experiment import Prepared
+from offline_trainer.explanation import explain
+from offline_trainer.protocols import Objective
+from offline_trainer.random_state import seed_host
+from offline_trainer.unused import unused_by_objects
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeReport:
+    """What one batch showed.
+
+    Attributes:
+        trace: The shapes.
+        samples: In the batch, if it can be told.
+        warnings: What is legal and probably not meant.
+    """
+
+    trace: ShapeTrace
+    samples: int | None
+    warnings: tuple[Note, ...]
+
+
+def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeReport:
+    """Build every component of a config and send the first training batch through its models.
+
+    On the CPU, whatever device the run is for.
+
+    Raises:
+        ConfigError: All components that cannot be built; or the first thing wrong with the batch,
+            a shape, the loss; or the engine does not offer this.
+    """
+    data, sources = prepared.data, prepared.resolved.source_map
+    builder = Builder(
+        data, prepared.registry, sources, prepared.resolved.settings, allow_target
+    )
+    seed_host(prepared.run.seed)
+    errors: list[ConfigError] = []
+    built: dict[str, Any] = {}
+
+    def attempt(section: str, build: Callable[[], Any]) -> None:
+        try:
+            built[section] = build()
+        except ConfigError as error:
+            errors.extend(error.errors)
+
+    attempt("engine", lambda: _tracer(builder, prepared))
+    attempt("objective", builder.objective)
+    attempt("data", lambda: builder.datamodule(prepared.run.seed))
+    for section in COMPONENT_SECTIONS:
+        if section not in ("engine", "objective", "data"):
+            attempt(section, lambda section=section: builder.section(section))
+    if "io" in built:
+        attempt(
+            "models", lambda: validate_post_model(prepared.resolved, prepared.graphs, built["io"])
+        )
+    raise_collected(errors)
+    checkpoint_settings(built["callbacks"] or [], sources)
+    validate_with_data(prepared.resolved, built["data"])
+    engine, io, loss, objective = (built[s] for s in ("engine", "io", "loss", "objective"))
+    batch, _ = builder.example_batch(built["data"], io, engine)
+    if io is not None and loss is not None and hasattr(objective, "bind"):
+        objective.bind(io, loss)
+    optimizer = built["optimizer"]
+    names = list(optimizer) if isinstance(optimizer, dict) else ["optimizer"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trace = _trace(engine, objective, names, batch, prepared, builder)
+    notes = [Note(str(warning.message).strip()) for warning in caught]
+    notes += unused_by_objects(data, objective, built["data"], sources)
+    return ShapeReport(trace, sample_count(batch), tuple(dict.fromkeys(notes)))
+
+
+def _trace(
+    engine: ShapeTracer,
+    objective: Objective,
+    optimizers: Sequence[str],
+    batch: Any,
+    prepared: Prepared,
+    builder: Builder,
+) -> ShapeTrace:
+    """The engine's trace; whatever is raised becomes an error at a place in the config."""
+    graphs, sources = prepared.graphs, prepared.resolved.source_map
+    with builder.errors_of(("objective",), prepared.data.get("objective") or DEFAULT_OBJECTIVE):
+        try:
+            return engine.trace_shapes(graphs, prepared.registry, objective, optimizers, batch)
+        except Exception as error:
+            explained = explain(error, sources, graphs) or explain_failure(error, sources)
+            if explained is None:
+                raise
+            raise explained from error
+
+
+def _tracer(builder: Builder, prepared: Prepared) -> ShapeTracer:
+    """The engine, on the CPU.
+
+    Raises:
+        ConfigError: It cannot trace shapes.
+    """
+    engine, _ = builder.engine(RunSettings(seed=prepared.run.seed, device="cpu"))
+    if not isinstance(engine, ShapeTracer):
+        raise ConfigError(
+            f"{type(engine).__name__} offers no shapes",
+            code="OT0611",
+            config_path=("engine",),
+            span=prepared.resolved.source_map.span(("engine",)),
+            help="check without --shapes, or use an engine that has trace_shapes, such as engine.torch",
+        )
+    return engine
