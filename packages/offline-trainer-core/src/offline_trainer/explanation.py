@@ -46,9 +46,7 @@ def _feeds(sources: SourceMap) -> dict[str | int, ConfigPath]:
     """Where ``io`` says which field of a batch an input of the model is."""
     parts = ("model_kwargs", "model_args")
     return {
-        path[2]: path
-        for path in sources
-        if len(path) == 3 and path[0] == "io" and path[1] in parts
+        path[2]: path for path in sources if len(path) == 3 and path[0] == "io" and path[1] in parts
     }
 
 
@@ -60,8 +58,8 @@ def _loss_inputs(sources: SourceMap, graphs: Mapping[str, GraphIR]) -> list[Note
         nodes = {node.name: node for node in graph.nodes}
         for _, ref in graph.outputs:
             if ref.name in nodes:
-                notes.append(Note(f"the output `{ref.name}`", nodes[ref.name].span))
+                notes.append(Note("the outputs come from here", nodes[ref.name].span))
     for path in sources:
         if path[:2] == ("io", "targets") and len(path) == 3:
-            notes.append(Note(f"the target `{path[2]}`", sources.span(path)))
+            notes.append(Note(f"the target `{path[2]}` is this field", sources.span(path)))
     return notes

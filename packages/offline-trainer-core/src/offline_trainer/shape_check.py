@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_constructor.errors import ConfigError, Note, raise_collected
+from model_constructor.errors import ConfigError, Note, Span, raise_collected
 from model_constructor.graph.failure import explain_failure
 from offline_trainer.batch_size import sample_count
 from offline_trainer.components import DEFAULT_OBJECTIVE, Builder, checkpoint_settings
@@ -16,7 +16,7 @@ from offline_trainer.config.validate import validate_post_model, validate_with_d
 from offline_trainer.engine import RunSettings, ShapeTrace, ShapeTracer
 from offline_trainer.experiment import Prepared
 from offline_trainer.explanation import explain
-from offline_trainer.protocols import Objective
+from offline_trainer.protocols import Loss, LossOutput, Objective
 from offline_trainer.random_state import seed_host
 from offline_trainer.unused import unused_by_objects
 
@@ -46,44 +46,57 @@ def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeRepo
             a shape, the loss; or the engine does not offer this.
     """
     data, sources = prepared.data, prepared.resolved.source_map
-    builder = Builder(
-        data, prepared.registry, sources, prepared.resolved.settings, allow_target
-    )
+    builder = Builder(data, prepared.registry, sources, prepared.resolved.settings, allow_target)
     seed_host(prepared.run.seed)
     errors: list[ConfigError] = []
     built: dict[str, Any] = {}
 
-    def attempt(section: str, build: Callable[[], Any]) -> None:
+    def attempt(name: str, build: Callable[..., Any], *arguments: Any) -> None:
         try:
-            built[section] = build()
+            built[name] = build(*arguments)
         except ConfigError as error:
             errors.extend(error.errors)
 
-    attempt("engine", lambda: _tracer(builder, prepared))
+    attempt("engine", _tracer, builder, prepared)
     attempt("objective", builder.objective)
-    attempt("data", lambda: builder.datamodule(prepared.run.seed))
+    attempt("data", builder.datamodule, prepared.run.seed)
     for section in COMPONENT_SECTIONS:
         if section not in ("engine", "objective", "data"):
-            attempt(section, lambda section=section: builder.section(section))
+            attempt(section, builder.section, section)
     if "io" in built:
-        attempt(
-            "models", lambda: validate_post_model(prepared.resolved, prepared.graphs, built["io"])
-        )
+        attempt("inputs", validate_post_model, prepared.resolved, prepared.graphs, built["io"])
     raise_collected(errors)
     checkpoint_settings(built["callbacks"] or [], sources)
     validate_with_data(prepared.resolved, built["data"])
-    engine, io, loss, objective = (built[s] for s in ("engine", "io", "loss", "objective"))
+    engine, io, objective = built["engine"], built["io"], built["objective"]
     batch, _ = builder.example_batch(built["data"], io, engine)
-    if io is not None and loss is not None and hasattr(objective, "bind"):
+    loss = _NotingWarnings(built["loss"], sources.span(("loss",)))
+    if io is not None and built["loss"] is not None and hasattr(objective, "bind"):
         objective.bind(io, loss)
     optimizer = built["optimizer"]
     names = list(optimizer) if isinstance(optimizer, dict) else ["optimizer"]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        trace = _trace(engine, objective, names, batch, prepared, builder)
-    notes = [Note(str(warning.message).strip()) for warning in caught]
-    notes += unused_by_objects(data, objective, built["data"], sources)
-    return ShapeReport(trace, sample_count(batch), tuple(dict.fromkeys(notes)))
+    trace = _trace(engine, objective, names, batch, prepared, builder)
+    notes = [*loss.notes, *unused_by_objects(data, objective, built["data"], sources)]
+    return ShapeReport(trace, sample_count(batch), tuple(notes))
+
+
+class _NotingWarnings:
+    """A loss whose warnings, such as of shapes that only broadcasting makes fit, are noted."""
+
+    def __init__(self, loss: Loss, span: Span | None) -> None:
+        self.loss = loss
+        self.span = span
+        self.notes: dict[Note, None] = {}
+
+    def __call__(self, **batch: Any) -> LossOutput:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            output = self.loss(**batch)
+        self.notes.update((Note(str(each.message).strip(), self.span), None) for each in caught)
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loss, name)
 
 
 def _trace(
@@ -119,6 +132,6 @@ def _tracer(builder: Builder, prepared: Prepared) -> ShapeTracer:
             code="OT0611",
             config_path=("engine",),
             span=prepared.resolved.source_map.span(("engine",)),
-            help="check without --shapes, or use an engine that has trace_shapes, such as engine.torch",
+            help="leave out --shapes, or use an engine that has trace_shapes, such as engine.torch",
         )
     return engine

@@ -44,9 +44,15 @@ def trace_shapes(
     if sum(t.nbytes for t in tensors if not is_lazy(t)) > LARGE_BYTES:
         try:
             return _trace(models, objective, optimizers, place(batch, META))
-        except NotImplementedError:
-            pass  # what is computed depends on the values, which only real tensors have
+        except (NotImplementedError, RuntimeError) as error:
+            if not _needs_values(error):
+                raise
     return _trace(build(), objective, optimizers, place(batch, torch.device("cpu")))
+
+
+def _needs_values(error: Exception) -> bool:
+    """Whether what is computed depends on values, which the meta device does not have."""
+    return isinstance(error, NotImplementedError) or "meta tensors" in str(error)
 
 
 def _trace(

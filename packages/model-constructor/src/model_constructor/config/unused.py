@@ -54,7 +54,8 @@ def unused_templates(root: Node, layer: int) -> list[Note]:
     named = {str(fields[TEMPLATE].value) for fields in mappings if TEMPLATE in fields}
     return [
         Note(
-            f"template `{name}` is never used: no `_template_: {name}` names it; use it or remove it",
+            f"template `{name}` is never used: no `_template_: {name}` names it; "
+            "use it or remove it",
             template.key_span or template.span,
         )
         for name, template in templates.value.items()

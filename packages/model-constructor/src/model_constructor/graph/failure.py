@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from model_constructor.errors import ConfigError, ConfigPath, Note, ParameterError
+from model_constructor.errors import (
+    ConfigError,
+    ConfigPath,
+    Note,
+    ParameterError,
+    format_config_path,
+)
 from model_constructor.graph.ir import GraphIR, Node, Ref
 from model_constructor.graph.references import references
 from model_constructor.instantiate import located_parameter_error
@@ -82,27 +88,29 @@ def explain_failure(
     if isinstance(error, ParameterError):
         return located_parameter_error(error, failure.path, sources)
     raised = f"{type(error).__name__}: {error}"
-    spec, module_path = _spec_of(failure)
+    graph, (spec, module_path) = failure.graph, _spec_of(failure)
     what = str(spec.get("_type_") or spec.get("_target_") or failure.node.call)
     received = _received(failure)
     shown = " and ".join(map(shapes, received)) or "no arguments"
-    message, notes, help = f"{what} failed on {shown}: {raised}", [], ""
+    message, help = f"{what} failed on {shown}: {raised}", ""
+    notes: list[Note] = []
     wanted = _wanted_size(spec, received)
     if wanted is not None:
         where, size, got, word = wanted
         message = f"{what} wants {size} {word}, gets {shown}"
         place = sources.span((*failure.path, *where)) or failure.node.span
         notes = [Note(f"`{where[0]}` is {size} here", place)]
-        help = f"make it {got} here, or let what comes before give {size}  ({raised})"
-    notes += _origins(failure, sources, feeds or {})
+        help = f"make it {got}, or let what comes before give {size}"
     # A module may be called by several nodes: the node is the place, unless it is deeper inside.
-    path = failure.node.config_path if failure.path == module_path else failure.path
-    if path == failure.path != failure.node.config_path:
-        notes.append(Note(f"inside node `{failure.node.name}`", failure.node.span))
+    path = failure.node.config_path
+    if failure.path not in (path, module_path):
+        path = failure.path
+        notes.append(Note(f"this is inside {_label(failure.node, graph)}", failure.node.span))
+    notes += _origins(failure, sources, feeds or {})
+    if wanted is not None:
+        notes.append(Note(raised))
     span = sources.span(path) or failure.node.span
-    return ConfigError(
-        message, code="OT0440", config_path=path, span=span, notes=notes, help=help
-    )
+    return ConfigError(message, code="OT0440", config_path=path, span=span, notes=notes, help=help)
 
 
 def _running(graph: GraphIR, values: Mapping[str, Any], line: int) -> Node:
@@ -135,6 +143,12 @@ def _spec_of(failure: Failure) -> tuple[Mapping[str, Any], ConfigPath | None]:
     return spec, module.config_path
 
 
+def _label(node: Node, graph: GraphIR) -> str:
+    if graph.config_path[-1] == "sequential":
+        return format_config_path(node.config_path[len(graph.config_path) :])
+    return f"node `{node.name}`"
+
+
 def _received(failure: Failure) -> list[Any]:
     args, kwargs = failure.received or (failure.node.args, failure.node.kwargs)
     return [_read(value, failure.values) for value in (*args, *kwargs.values())]
@@ -154,7 +168,8 @@ def _wanted_size(
     """(path in the spec, size it says, size received, word) where these are known to differ."""
     shape = tuple(getattr(received[0], "shape", ())) if received else ()
     for name in (*_FEATURES, *_CHANNELS):
-        size, where = spec.get(name), (name,)
+        size: Any = spec.get(name)
+        where: ConfigPath = (name,)
         if isinstance(size, list) and size:
             at = -1 if name == "normalized_shape" else 0
             size, where = size[at], (name, at % len(size))
@@ -183,7 +198,7 @@ def _origins(
     for name in dict.fromkeys(names):
         shape = shapes(failure.values.get(name))
         if name in nodes:
-            yield Note(f"{shape} comes from `{name}`", nodes[name].span)
+            yield Note(f"{shape} comes from {_label(nodes[name], graph)}", nodes[name].span)
             continue
         position = graph.inputs.index(name)
         where = feeds.get(name) or feeds.get(position) or (*graph.config_path, "inputs", position)

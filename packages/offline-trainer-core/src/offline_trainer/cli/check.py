@@ -43,9 +43,7 @@ def command(
         prepared = prepare(config, overrides, no_plugin=no_plugin, allow_target=allow_target)
         also = _check_shapes(prepared, allow_target) if shapes else ""
         models, components = len(prepared.graphs), _count_components(prepared.data)
-        click.echo(
-            f"ok: {models} model{'' if models == 1 else 's'}, {components} components{also}"
-        )
+        click.echo(f"ok: {models} model{'' if models == 1 else 's'}, {components} components{also}")
 
 
 def _check_shapes(prepared: Prepared, allow_target: bool) -> str:

@@ -29,23 +29,22 @@ def print_shapes(report: ShapeReport, graphs: Mapping[str, GraphIR]) -> None:
     for name, graph in graphs.items():
         rows = _rows(graph, trace.models[name])
         total = sum(node.parameters for node in trace.models[name])
+        path = format_config_path(graph.config_path)
         if not on_terminal():
-            plain_rows([*rows, [format_config_path(graph.config_path), "total", "", str(total)]])
+            plain_rows([*rows, [path, "total", "", str(total)]])
             continue
         inputs = ", ".join(f"{key}: {shapes(x)}" for key, x in trace.inputs.get(name, {}).items())
-        heading = inputs or "not called with this batch"
-        _print_model(f"{name}  ({heading})", rows, total, len(format_config_path(graph.config_path)))
+        # Below its model's heading a path needs only its own part.
+        short = [[row[0].removeprefix(f"{path}."), *row[1:]] for row in rows]
+        _print_model(f"{name}  ({inputs or 'not called with this batch'})", short, total)
     evaluation = trace.evaluation
-    received = [["loss", "outputs", shapes(evaluation.outputs), ""]]
-    received.append(["loss", "targets", shapes(evaluation.targets), ""])
     if evaluation.loss is None:
         return
-    if not on_terminal():
-        plain_rows(received)
-        return
-    console = Console(highlight=False)
-    for _, what, shape, _ in received:
-        console.print(Text(f"{what:<8} ", style="bold").append(shape, style=""))
+    for part, value in (("outputs", evaluation.outputs), ("targets", evaluation.targets)):
+        if on_terminal():
+            Console(highlight=False).print(Text.assemble((f"{part}  ", "bold"), shapes(value)))
+        else:
+            plain_rows([["loss", part, shapes(value), ""]])
 
 
 def _rows(graph: GraphIR, traced: Sequence[NodeShape]) -> list[list[str]]:
@@ -68,16 +67,14 @@ def _type_of(node: Node, graph: GraphIR) -> str:
     return str(spec.get("_type_") or spec.get("_target_"))
 
 
-def _print_model(heading: str, rows: list[list[str]], total: int, prefix: int) -> None:
+def _print_model(heading: str, rows: list[list[str]], total: int) -> None:
     console = Console(highlight=False)
     console.print(Text(heading, style="bold"))
     table = Table(box=None, pad_edge=False, show_header=False, show_footer=bool(rows))
-    table.add_column(style="cyan", footer="total")
+    table.add_column(style="cyan", footer="  total")
     table.add_column()
     table.add_column()
     table.add_column(justify="right", footer=f"{total:,}")
     for path, kind, shape, parameters in rows:
-        # Below its model's heading a path needs only its own part.
-        short = path[prefix + 1 :]
-        table.add_row(Text("  " + short), Text(kind), Text(shape), f"{int(parameters):,}")
+        table.add_row(Text("  " + path), Text(kind), Text(shape), f"{int(parameters):,}")
     console.print(table)

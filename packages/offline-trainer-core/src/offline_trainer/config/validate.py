@@ -170,17 +170,17 @@ def validate_post_model(
             ]
     optimizer, scheduler = resolved.data.get("optimizer"), resolved.data.get("scheduler")
     trained = (resolved.data.get("objective") or {}).get("model")
-    if is_supervised(resolved.data) and trained in graphs and not is_spec(optimizer):
-        if trained not in optimizer:
-            errors.append(
-                ConfigError(
-                    f"objective.supervised trains `{trained}`, which has no optimizer",
-                    code="OT0435",
-                    config_path=("optimizer",),
-                    span=sources.key_span(("optimizer",)),
-                    help=f"add optimizer.{trained}, or one optimizer for all models",
-                )
+    alone = isinstance(optimizer, Mapping) and not is_spec(optimizer) and trained not in optimizer
+    if is_supervised(resolved.data) and trained in graphs and alone:
+        errors.append(
+            ConfigError(
+                f"objective.supervised trains `{trained}`, which has no optimizer",
+                code="OT0435",
+                config_path=("optimizer",),
+                span=sources.key_span(("optimizer",)),
+                help=f"add optimizer.{trained}, or use one optimizer for all models",
             )
+        )
     if isinstance(scheduler, Mapping) and not is_spec(scheduler):
         named = () if is_spec(optimizer) else tuple(optimizer or ())
         errors += [
