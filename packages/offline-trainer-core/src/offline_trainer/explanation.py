@@ -33,7 +33,8 @@ def explain(
     """
     if not isinstance(error, ParameterError) and not is_misuse(error):
         return None
-    inside = explain_failure(error, sources, _feeds(sources))
+    # With several models, what one gets may be another's output.
+    inside = explain_failure(error, sources, _feeds(sources) if len(graphs) == 1 else {})
     if inside is not None or not isinstance(error, ParameterError):
         return inside
     located = located_parameter_error(error, (), sources)
