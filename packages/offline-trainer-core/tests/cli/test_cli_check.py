@@ -52,4 +52,4 @@ def test_shapes_need_an_engine_that_offers_them(config: str) -> None:
 def test_warnings_leave_the_exit_code_alone(config: str) -> None:
     done = check(config, "++params.width=3")
     assert done.exit_code == 0
-    assert done.stderr.startswith("ot: <cli:1>:1:3: `params.width` is never used")
+    assert done.stderr.startswith("ot: <cli:1>:1:10: `params.width` is never used")

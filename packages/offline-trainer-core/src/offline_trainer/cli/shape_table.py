@@ -27,16 +27,19 @@ def print_shapes(report: ShapeReport, graphs: Mapping[str, GraphIR]) -> None:
     """
     trace = report.trace
     for name, graph in graphs.items():
-        rows = _rows(graph, trace.models[name])
-        total = sum(node.parameters for node in trace.models[name])
-        path = format_config_path(graph.config_path)
+        nodes, path = trace.models[name], format_config_path(graph.config_path)
+        rows = _rows(graph, nodes)
+        total = sum(node.parameters for node in nodes)
         if not on_terminal():
             plain_rows([*rows, [path, "total", "", str(total)]])
             continue
         inputs = ", ".join(f"{key}: {shapes(x)}" for key, x in trace.inputs.get(name, {}).items())
-        # Below its model's heading a path needs only its own part.
-        short = [[row[0].removeprefix(f"{path}."), *row[1:]] for row in rows]
-        _print_model(f"{name}  ({inputs or 'not called with this batch'})", short, total)
+        for row, node in zip(rows, nodes, strict=True):
+            # Below its model's heading a path needs only its own part, and has room for a name.
+            row[0] = row[0].removeprefix(f"{path}.")
+            if path.endswith("graph") and row[0].endswith("]"):
+                row[0] += f" {node.name}"
+        _print_model(f"{name}  ({inputs or 'not called with this batch'})", rows, total)
     evaluation = trace.evaluation
     if evaluation.loss is None:
         return
