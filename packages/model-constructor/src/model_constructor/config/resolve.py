@@ -115,13 +115,14 @@ def resolve_config(
         settings = replace(settings, allow_imports=False, allow_target=False)
     outcome = _Outcome()
     data = outcome.plain(root, ())
+    unused += unused_params(root, outcome.nodes.values(), len(trees) - 1)
     return ResolvedConfig(
         data=data,
         settings=settings,
         source_map=SourceMap(outcome.sources),
         provenance=Provenance(outcome.nodes),
         files=files,
-        warnings=(*merger.warnings, *unused, *unused_params(root, len(trees) - 1)),
+        warnings=(*merger.warnings, *unused),
         secrets=frozenset(outcome.secrets),
     )
 

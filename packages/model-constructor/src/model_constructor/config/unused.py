@@ -6,24 +6,25 @@ others. A value that only unused values read is found once those are gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from model_constructor.config.nodes import Node
 from model_constructor.config.templates import TEMPLATE
 from model_constructor.errors import ConfigPath, Note, format_config_path
 
 
-def unused_params(root: Node, layer: int) -> list[Note]:
-    """The values under `params` that no ``${…}`` of a resolved tree names.
+def unused_params(root: Node, nodes: Iterable[Node], layer: int) -> list[Note]:
+    """The values under `params` that no ``${…}`` names.
 
     Args:
-        root: After interpolation.
+        root: The tree after interpolation.
+        nodes: Those of its nodes that were made from expressions; others do no harm.
         layer: The main file's.
     """
     params = _section(root, "params")
     if params is None:
         return []
-    read = {path for node in _nodes(root) for path in node.references}
+    read = {path for node in nodes for path in node.references}
     touched = {path[:length] for path in read for length in range(len(path))}
 
     def unread(node: Node, path: ConfigPath) -> Iterator[Note]:
@@ -50,8 +51,7 @@ def unused_templates(root: Node, layer: int) -> list[Note]:
     templates = _section(root, "templates")
     if templates is None or not isinstance(templates.value, dict):
         return []
-    mappings = [node.value for node in _nodes(root) if isinstance(node.value, dict)]
-    named = {str(fields[TEMPLATE].value) for fields in mappings if TEMPLATE in fields}
+    named = _template_names(root)
     return [
         Note(
             f"template `{name}` is never used: no `_template_: {name}` names it; "
@@ -67,12 +67,15 @@ def _section(root: Node, name: str) -> Node | None:
     return root.value.get(name) if isinstance(root.value, dict) else None
 
 
-def _nodes(root: Node) -> Iterator[Node]:
-    waiting = [root]
+def _template_names(root: Node) -> set[str]:
+    names = set()
+    waiting = [root.value]
     while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node.value, dict):
-            waiting.extend(node.value.values())
-        elif isinstance(node.value, list):
-            waiting.extend(node.value)
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if TEMPLATE in value:
+                names.add(str(value[TEMPLATE].value))
+            waiting += [field.value for field in value.values()]
+        elif isinstance(value, list):
+            waiting += [item.value for item in value]
+    return names
