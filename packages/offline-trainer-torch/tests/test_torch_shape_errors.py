@@ -310,6 +310,15 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
             "= path: io.model_kwargs.x",
         ],
     ),
+    "a weight that the batch has not": (
+        sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
+        {"io": "model_kwargs: {x: [x]}, weight: mask"},
+        [
+            "error[OT0320]: the batch has no field `mask`; its fields are `x`, `y`",
+            "--> c.yaml:5:58",
+            "= path: io.weight",
+        ],
+    ),
     "more inputs than the model has": (
         sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
         {"io": "model_args: [[x], [y]]"},

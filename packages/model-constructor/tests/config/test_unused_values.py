@@ -27,6 +27,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
         "templates: {t: {a: 1}, u: {_template_: t}}\nrun: {_template_: u}", []),
     "template not used": ("templates: {t: {a: 1}, u: {a: 1}}\nrun: {_template_: u}", ["t"]),
     "empty": ("params: {}\ntemplates: {}", []),
+    "taken away": ("params: {a: null}", []),
     "null": ("params: null\ntemplates: null", []),
 }  # fmt: skip
 

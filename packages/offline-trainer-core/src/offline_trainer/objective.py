@@ -48,7 +48,10 @@ class SupervisedObjective:
     def weight(self, batch: Any) -> float:
         """What the io component says; otherwise the number of samples."""
         if self._weight is not None:
-            return float(self._weight(batch))
+            try:
+                return float(self._weight(batch))
+            except ParameterError as error:
+                raise error.within("io") from error
         count = sample_count(batch)
         if count is None:
             raise ParameterError(

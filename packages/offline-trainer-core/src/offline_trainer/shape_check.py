@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from offline_trainer.config.validate import validate_post_model, validate_with_d
 from offline_trainer.engine import RunSettings, ShapeTrace, ShapeTracer
 from offline_trainer.experiment import Prepared
 from offline_trainer.explanation import explain
-from offline_trainer.protocols import Loss, LossOutput, Objective
+from offline_trainer.protocols import Loss, LossOutput
 from offline_trainer.random_state import seed_host
 from offline_trainer.unused import unused_by_objects
 
@@ -67,17 +68,20 @@ def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeRepo
         attempt("inputs", validate_post_model, prepared.resolved, prepared.graphs, built["io"])
     raise_collected(errors)
     checkpoint_settings(built["callbacks"] or [], sources)
-    validate_with_data(prepared.resolved, built["data"])
     engine, io, objective = built["engine"], built["io"], built["objective"]
+    with builder.errors_of(("data",), data["data"]):
+        validate_with_data(prepared.resolved, built["data"])
+        unused = unused_by_objects(data, objective, built["data"], sources)
     batch, _ = builder.example_batch(built["data"], io, engine)
     loss = _NotingWarnings(built["loss"], sources.span(("loss",)))
-    if io is not None and built["loss"] is not None and hasattr(objective, "bind"):
-        objective.bind(io, loss)
     optimizer = built["optimizer"]
     names = list(optimizer) if isinstance(optimizer, dict) else ["optimizer"]
-    trace = _trace(engine, objective, names, batch, prepared, builder)
-    notes = [*loss.notes, *unused_by_objects(data, objective, built["data"], sources)]
-    return ShapeReport(trace, sample_count(batch), tuple(notes))
+    with _explained(prepared, builder):
+        if io is not None and built["loss"] is not None and hasattr(objective, "bind"):
+            objective.bind(io, loss)
+        objective.weight(batch)
+        trace = engine.trace_shapes(prepared.graphs, prepared.registry, objective, names, batch)
+    return ShapeReport(trace, sample_count(batch), (*loss.notes, *unused))
 
 
 class _NotingWarnings:
@@ -99,19 +103,13 @@ class _NotingWarnings:
         return getattr(self.loss, name)
 
 
-def _trace(
-    engine: ShapeTracer,
-    objective: Objective,
-    optimizers: Sequence[str],
-    batch: Any,
-    prepared: Prepared,
-    builder: Builder,
-) -> ShapeTrace:
-    """The engine's trace; whatever is raised becomes an error at a place in the config."""
+@contextmanager
+def _explained(prepared: Prepared, builder: Builder) -> Iterator[None]:
+    """Whatever is raised in this context becomes an error at a place in the config."""
     graphs, sources = prepared.graphs, prepared.resolved.source_map
     with builder.errors_of(("objective",), prepared.data.get("objective") or DEFAULT_OBJECTIVE):
         try:
-            return engine.trace_shapes(graphs, prepared.registry, objective, optimizers, batch)
+            yield
         except Exception as error:
             explained = explain(error, sources, graphs) or explain_failure(error, sources)
             if explained is None:

@@ -1,7 +1,8 @@
 """What a configuration sets and nothing in it reads: `params` and `templates`.
 
 Only what the main file or the command line sets is looked at: what a shared file offers may be for
-others. A value that only unused values read is found once those are gone.
+others. Setting null takes something away. A value that only unused values read is found once those
+are gone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def unused_params(root: Node, nodes: Iterable[Node], layer: int) -> list[Note]:
     touched = {path[:length] for path in read for length in range(len(path))}
 
     def unread(node: Node, path: ConfigPath) -> Iterator[Note]:
-        if path in read:
+        if path in read or node.value is None:
             return
         if path not in touched and len(path) > 1 and node.origin.layer >= layer:
             name = format_config_path(path)
