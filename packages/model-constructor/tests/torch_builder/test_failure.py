@@ -106,6 +106,14 @@ def test_a_size_that_is_right_is_not_blamed(tmp_path: Path) -> None:
     assert error.message.startswith("nn.Linear failed on (3, 4) float64: RuntimeError: mat1")
 
 
+def test_a_part_given_under_kwargs_is_found() -> None:
+    linear = {"_type_": "nn.Linear", "in_features": 5, "out_features": 4}
+    block = {"_type_": "residual_block", "_kwargs_": {"inner": linear}}
+    section = {"sequential": {"inputs": ["x"], "layers": [block]}}
+    error = failure(resolve_config({"schema_version": 1, "model": section}))
+    assert error.message == "nn.Linear wants 5 features, gets (3, 4) float32"
+
+
 def test_an_error_from_elsewhere_is_not_explained() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0

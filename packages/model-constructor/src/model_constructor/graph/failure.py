@@ -139,7 +139,9 @@ def _spec_of(failure: Failure) -> tuple[Mapping[str, Any], ConfigPath | None]:
     module = failure.graph.modules[call.partition(":")[2]]
     spec: Any = module.spec
     for part in failure.path[len(module.config_path) :]:
-        spec = spec[part]
+        # What stood under `_kwargs_` has a path without it.
+        known = isinstance(part, int) or part in spec
+        spec = spec[part] if known else spec["_kwargs_"][part]
     return spec, module.config_path
 
 
@@ -173,8 +175,10 @@ def _wanted_size(
         if isinstance(size, list) and size:
             at = -1 if name == "normalized_shape" else 0
             size, where = size[at], (name, at % len(size))
-        channels = name in _CHANNELS
-        if channels and len(shape) < _channel_dims(name, str(spec.get("_type_"))):
+        key, channels = str(spec.get("_type_")), name in _CHANNELS
+        if name == "dims" and key != "mlp":
+            continue  # elsewhere it may name dimensions
+        if channels and len(shape) < _channel_dims(name, key):
             continue
         got = shape[1 if channels else -1] if shape else size
         if isinstance(size, int) and size != got:
