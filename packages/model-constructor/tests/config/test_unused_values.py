@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from model_constructor.config.resolve import resolve_with_findings
+from model_constructor.findings import Findings
+
 CASES: dict[str, tuple[str, list[str]]] = {
     "read": ("params: {a: 1}\nrun: {x: '${params.a}'}", []),
     "read inside a text": ("params: {a: 1}\nrun: {x: 'v${params.a}'}", []),
@@ -58,3 +61,10 @@ def test_an_override_of_a_param_that_nothing_reads_is_pointed_at(resolve: Any) -
     shared = {"base.yaml": "params: {a: 1}\n"}
     (note,) = resolve("defaults: [base.yaml]\n", "params.a=2", files=shared).warnings
     assert str(note.span).startswith("<cli:1>")
+
+
+def test_a_reference_that_failed_is_not_followed_by_a_warning(resolve: Any) -> None:
+    findings = Findings()
+    config = {"schema_version": 1, "params": {"width": 1}, "run": {"x": "${params.widht}"}}
+    assert resolve_with_findings(findings, config).warnings == ()
+    assert len(findings.errors) == 1

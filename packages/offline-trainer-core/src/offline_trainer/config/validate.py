@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
 SUPERVISED = "objective.supervised"
 SUPERVISED_SECTIONS = ("io", "loss")
+UNKNOWN_COMPONENT = "OT0301"
+"""Code of the error about a key that no plugin brings."""
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
