@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from offline_trainer.cli import main
 from offline_trainer.experiment import run_experiment
 from ot_process import RunOt
 
@@ -29,6 +31,20 @@ def test_an_experiment_trains_through_the_api(
 def test_every_experiment_is_run_by_a_test(experiments: Path) -> None:
     shipped = {path.stem for path in experiments.glob("*.yaml")}
     assert shipped == {*EXPERIMENTS, "digits"}
+
+
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "digits"])
+def test_the_shapes_of_an_experiment_fit_and_nothing_in_it_is_unused(
+    name: str, experiments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["check", str(experiments / f"{name}.yaml"), "--shapes"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    *rows, last = done.stdout.splitlines()
+    assert last.startswith("ok: 1 model, ")
+    assert "; shapes checked on a batch of " in last
+    assert [row.split("\t")[:2] for row in rows[-2:]] == [["loss", "outputs"], ["loss", "targets"]]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_baseline_runs_through_the_command(ot: RunOt, experiments: Path) -> None:

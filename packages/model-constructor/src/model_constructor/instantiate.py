@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_constructor.binding import Binder, arguments_of, is_spec
@@ -11,6 +11,8 @@ from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath, ParameterError, raise_collected
 from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
+
+Made = Callable[[Any, ConfigPath], None]
 
 
 def instantiate_value(
@@ -22,6 +24,7 @@ def instantiate_value(
     settings: Settings | None = None,
     targets_allowed: bool = False,
     provided: Mapping[str, Any] | None = None,
+    made: Made | None = None,
 ) -> Any:
     """Build a value: specs become objects, innermost first; everything else stays what it is.
 
@@ -34,6 +37,7 @@ def instantiate_value(
         targets_allowed: The caller's permission for ``_target_``.
         provided: Objects made elsewhere, handed to the outermost component as further keyword
             arguments.
+        made: Called with every component built, inner ones too, and its config path.
 
     Raises:
         ConfigError: A key is unknown, an argument wrong, or a component refused to be built; all
@@ -50,24 +54,31 @@ def instantiate_value(
     raise_collected(binder.errors)
     for text in binder.warnings:
         warnings.warn(text, stacklevel=2)
-    return _build(bound, path, binder)
+    return _build(bound, path, binder, made)
 
 
-def _build(value: Any, path: ConfigPath, binder: Binder) -> Any:
+def _build(value: Any, path: ConfigPath, binder: Binder, made: Made | None) -> Any:
     if is_spec(value):
-        return _build_component(value, path, binder)
+        built = _build_component(value, path, binder, made)
+        if made is not None:
+            made(built, path)
+        return built
     if isinstance(value, dict):
-        return {key: _build(item, (*path, key), binder) for key, item in value.items()}
+        return {key: _build(item, (*path, key), binder, made) for key, item in value.items()}
     if isinstance(value, list):
-        return [_build(item, (*path, index), binder) for index, item in enumerate(value)]
+        return [_build(item, (*path, index), binder, made) for index, item in enumerate(value)]
     return value
 
 
-def _build_component(spec: Mapping[str, Any], path: ConfigPath, binder: Binder) -> Any:
+def _build_component(
+    spec: Mapping[str, Any], path: ConfigPath, binder: Binder, made: Made | None
+) -> Any:
     entry = binder.entry_of(spec, path)
     args, kwargs = arguments_of(spec, path, binder.sources)
-    built_args = [_build(item, (*path, "_args_", i), binder) for i, item in enumerate(args)]
-    built_kwargs = {name: _build(item, (*path, name), binder) for name, item in kwargs.items()}
+    built_args = [_build(item, (*path, "_args_", i), binder, made) for i, item in enumerate(args)]
+    built_kwargs = {
+        name: _build(item, (*path, name), binder, made) for name, item in kwargs.items()
+    }
     with component_errors(entry.key, path, binder.sources, provider=str(entry.provider)):
         return entry.target(*built_args, **built_kwargs)
 

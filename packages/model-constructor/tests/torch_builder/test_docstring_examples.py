@@ -10,13 +10,16 @@ import pytest
 MODULES = [
     "model_constructor.build",
     "model_constructor.graph.compiler",
+    "model_constructor.graph.unused",
     "model_constructor.keys",
+    "model_constructor.shape_text",
     "model_constructor.torch.blocks.conv_bn_act",
     "model_constructor.torch.blocks.mlp",
     "model_constructor.torch.blocks.residual_block",
     "model_constructor.torch.builder",
     "model_constructor.torch.lazy",
     "model_constructor.torch.seeding",
+    "model_constructor.torch.shapes",
 ]
 
 

@@ -140,6 +140,64 @@ class Task:
     clip_grad_value: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NodeShape:
+    """What one node of a model gave for one batch.
+
+    Attributes:
+        name: The node's name in the model's graph.
+        value: Its value, or nested containers of values: things with ``shape`` and ``dtype``.
+        parameters: Of the module it calls; 0 for an operation, and where an earlier node of the
+            model calls the same module.
+    """
+
+    name: str
+    value: Any
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeTrace:
+    """What one batch did in every model.
+
+    Attributes:
+        models: By name; the nodes in the order in which they run, none for a model that the
+            objective did not call with this batch.
+        inputs: What each model that was called got, by the names of its inputs.
+        evaluation: Of the batch.
+    """
+
+    models: Mapping[str, Sequence[NodeShape]]
+    inputs: Mapping[str, Mapping[str, Any]]
+    evaluation: EvalOutput
+
+
+@runtime_checkable
+class ShapeTracer(Protocol):
+    """What an engine may have besides, for ``ot check --shapes``."""
+
+    def trace_shapes(
+        self,
+        graphs: Mapping[str, GraphIR],
+        registry: Registry,
+        objective: Objective,
+        optimizers: Sequence[str],
+        batch: Any,
+    ) -> ShapeTrace:
+        """Build the models and send one batch through evaluation and the updates of the first step.
+
+        Called after `prepare`, instead of `build`. Nothing is trained; where the models are large,
+        without memory for their parameters. Whatever a model or the objective raises passes.
+
+        Args:
+            graphs: As for `build`.
+            registry: As for `build`.
+            objective: Bound to its io and loss.
+            optimizers: Names of the run's optimizers.
+            batch: As the datamodule yielded it.
+        """
+
+
 @runtime_checkable
 class Engine(Protocol):
     """What a framework package supplies. Constructor arguments come from the YAML's ``engine``.

@@ -36,7 +36,7 @@ from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
-from offline_trainer.notices import notice
+from offline_trainer.notices import notice, warn
 from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
@@ -49,6 +49,7 @@ from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
 from offline_trainer.secrets_scope import keep_secret, secrets_hidden
+from offline_trainer.unused import unused_by_objects, unused_in_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def run_experiment(
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
     validate_with_data(prepared.resolved, datamodule)
+    warn(unused_by_objects(prepared.data, objective, datamodule, sources))
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     resume = resume or run.resume_from
@@ -187,7 +189,7 @@ def run_experiment(
             try:
                 trainer.fit(**arguments)
             except Exception as error:
-                explained = explain(error, sources)
+                explained = explain(error, sources, prepared.graphs)
                 if explained is None:
                     raise
                 raise explained from error
@@ -222,8 +224,7 @@ def prepare(
         findings, path, overrides, untrusted=untrusted, package_file=package_file
     )
     keep_secret(resolved.secret_texts)
-    for warning in resolved.warnings:
-        notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
+    warn(resolved.warnings)
     sources, data = resolved.source_map, resolved.data
     with findings.collecting():
         validate_preflight(resolved)
@@ -246,6 +247,7 @@ def prepare(
         with findings.collecting():
             graphs = compile_all(data, sources)
     findings.raise_all()
+    warn(unused_in_models(data, graphs, sources))
     check_by_plugins(plugins, data, sources)
     return Prepared(
         resolved, plugins, registry, data, read_run_section(data["run"], sources), graphs

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
-from typing import Any
 
-from model_constructor.errors import ConfigError, ConfigPath, ParameterError
+from model_constructor.errors import ConfigError, ConfigPath, Note, ParameterError
+from model_constructor.graph.failure import explain_failure
+from model_constructor.graph.ir import GraphIR
 from model_constructor.instantiate import located_parameter_error
 from model_constructor.source_map import SourceMap
 
@@ -21,50 +21,46 @@ def is_misuse(error: Exception) -> bool:
     return type(error) in _MISUSE
 
 
-def explain(error: Exception, sources: SourceMap) -> ConfigError | None:
+def explain(
+    error: Exception, sources: SourceMap, graphs: Mapping[str, GraphIR]
+) -> ConfigError | None:
     """The error that a person should see, if the config is at fault; None if it may not be.
 
-    A built model's forward is compiled under the config's own lines, so the last of its frames in
-    the traceback tells which layer or node it was.
+    Args:
+        error: What training, or a try with one batch, raised.
+        sources: Places of the config's values.
+        graphs: The models, by name.
     """
-    if isinstance(error, ParameterError):
-        return located_parameter_error(error, (), sources)
-    if not is_misuse(error):
+    if not isinstance(error, ParameterError) and not is_misuse(error):
         return None
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = _model_path(frame.filename, frame.lineno, sources)
-        if path is not None:
-            return ConfigError(
-                f"the model failed here: {type(error).__name__}: {error}",
-                code="OT0440",
-                config_path=path,
-                span=sources.span(path),
-            )
-    return None
+    # With several models, what one gets may be another's output.
+    inside = explain_failure(error, sources, _feeds(sources) if len(graphs) == 1 else {})
+    if inside is not None or not isinstance(error, ParameterError):
+        return inside
+    located = located_parameter_error(error, (), sources)
+    if error.parameter == ("loss",):
+        located.notes = (*located.notes, *_loss_inputs(sources, graphs))
+    return located
 
 
-def shapes(value: Any) -> str:
-    """The shapes and types in nested containers, for messages.
-
-    >>> shapes({"y": [1, 2]})
-    '{y: [int, int]}'
-    """
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {shapes(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(shapes(item) for item in value) + "]"
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    return type(value).__name__
+def _feeds(sources: SourceMap) -> dict[str | int, ConfigPath]:
+    """Where ``io`` says which field of a batch an input of the model is."""
+    parts = ("model_kwargs", "model_args")
+    return {
+        path[2]: path for path in sources if len(path) == 3 and path[0] == "io" and path[1] in parts
+    }
 
 
-def _model_path(file: str, line: int | None, sources: SourceMap) -> ConfigPath | None:
-    """The outermost part of a model that stands on this line."""
-    found = [
-        path
-        for path, source in sources.items()
-        if path[:1] in (("model",), ("models",))
-        and source.span is not None
-        and (source.span.file, source.span.line) == (file, line)
-    ]
-    return min(found, key=len, default=None)
+def _loss_inputs(sources: SourceMap, graphs: Mapping[str, GraphIR]) -> list[Note]:
+    """Where the outputs and targets that reach the loss come from."""
+    notes = []
+    if len(graphs) == 1:
+        (graph,) = graphs.values()
+        nodes = {node.name: node for node in graph.nodes}
+        for _, ref in graph.outputs:
+            if ref.name in nodes:
+                notes.append(Note("the outputs come from here", nodes[ref.name].span))
+    for path in sources:
+        if path[:2] == ("io", "targets") and len(path) == 3:
+            notes.append(Note(f"the target `{path[2]}` is this field", sources.span(path)))
+    return notes

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from offline_trainer.secrets_scope import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from model_constructor.errors import Note
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -40,3 +45,9 @@ def wrapped(text: str, stream: TextIO, *, indent: str = "") -> str:
         break_on_hyphens=False,
     )
     return "\n".join(lines).replace(_NO_BREAK, " ")
+
+
+def warn(notes: Iterable[Note]) -> None:
+    """One line for each thing that is legal and probably not meant, with its place."""
+    for note in notes:
+        notice(f"{note.span}: {note.text}" if note.span else note.text)

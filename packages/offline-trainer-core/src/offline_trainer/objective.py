@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
+from model_constructor.shape_text import shapes
 from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import EvalOutput, Stage
-from offline_trainer.explanation import is_misuse, shapes
+from offline_trainer.explanation import is_misuse
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 
 
@@ -47,7 +48,10 @@ class SupervisedObjective:
     def weight(self, batch: Any) -> float:
         """What the io component says; otherwise the number of samples."""
         if self._weight is not None:
-            return float(self._weight(batch))
+            try:
+                return float(self._weight(batch))
+            except ParameterError as error:
+                raise error.within("io") from error
         count = sample_count(batch)
         if count is None:
             raise ParameterError(

@@ -22,12 +22,14 @@ from offline_trainer.engine import (
     Interval,
     RunSettings,
     Scalar,
+    ShapeTrace,
     Stage,
     StepOutput,
     Task,
     Window,
 )
 from offline_trainer.errors import StateMismatchError
+from offline_trainer.protocols import Objective
 from offline_trainer_torch.batches import place, to_numpy
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
 from offline_trainer_torch.lazy import initialise_models
@@ -40,6 +42,7 @@ from offline_trainer_torch.random_streams import (
     restore_streams,
     save_streams,
 )
+from offline_trainer_torch.shapes import trace_shapes
 from offline_trainer_torch.updates import UpdateRunner
 
 
@@ -86,6 +89,20 @@ class TorchEngine:
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, nn.Module]:
         """Build models from graph IR, initialised from the run's seed and their names."""
         return {name: build(graph, registry, seed=self._run.seed) for name, graph in graphs.items()}
+
+    def trace_shapes(
+        self,
+        graphs: Mapping[str, GraphIR],
+        registry: Registry,
+        objective: Objective,
+        optimizers: Sequence[str],
+        batch: Any,
+    ) -> ShapeTrace:
+        """Build the models and send one batch through evaluation and the updates of the first step.
+
+        See `offline_trainer.engine.ShapeTracer`.
+        """
+        return trace_shapes(lambda: self.build(graphs, registry), objective, optimizers, batch)
 
     def setup(self, task: Task, example_batch: Any) -> None:
         """Place models, give lazy layers their sizes, make optimizers and schedules.

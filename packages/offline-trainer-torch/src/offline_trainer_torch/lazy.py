@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
-from model_constructor.errors import ConfigError
+from model_constructor.errors import ConfigError, raise_collected
 from model_constructor.torch.lazy import initialise_lazy
 from offline_trainer.protocols import Objective
 
@@ -52,15 +52,23 @@ def initialise_models(
     finally:
         for hook in hooks:
             hook.handle.remove()
-    for name, model in waiting.items():
-        unknown = _lazy_names(model)
-        if unknown:
-            raise ConfigError(
-                f"the sizes of {', '.join(f'`{item}`' for item in unknown)} in model `{name}` are "
-                "still unknown after the first batch, which did not pass through there",
-                code="OT0610",
-                help="give the sizes in the YAML instead of null",
-            )
+    raise_collected(
+        [_still_lazy(name, model) for name, model in waiting.items() if _lazy_names(model)]
+    )
+
+
+def _still_lazy(name: str, model: nn.Module) -> ConfigError:
+    unknown = _lazy_names(model)
+    built_from = vars(type(model)).get("_built_from")
+    part = built_from[0].modules.get(unknown[0].partition(".")[0]) if built_from else None
+    return ConfigError(
+        f"the sizes of {', '.join(f'`{item}`' for item in unknown)} in model `{name}` are "
+        "still unknown after the first batch, which did not pass through there",
+        code="OT0610",
+        config_path=part.config_path if part is not None else (),
+        span=part.span if part is not None else None,
+        help="give the sizes in the YAML instead of null",
+    )
 
 
 class _InitialiseFirst:

@@ -32,6 +32,7 @@ from model_constructor.config.nodes import (
 from model_constructor.config.provenance import Layer, Provenance
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
+from model_constructor.config.unused import unused_params, unused_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note
 from model_constructor.findings import Findings
 from model_constructor.redaction import hide_in_error
@@ -168,6 +169,7 @@ def _resolve(
         findings=findings,
     )
     merged = root
+    unused = unused_templates(root, len(trees) - 1)
     root = expand_templates(root, findings)
     environ = os.environ if environ is None else environ
     root, secret_texts = interpolate(root, environ, findings, untrusted=untrusted)
@@ -181,13 +183,15 @@ def _resolve(
         settings = replace(settings, allow_imports=False, allow_target=False, untrusted=True)
     outcome = _Outcome()
     data = outcome.plain(root, ())
+    unused += unused_params(root, outcome.nodes.values(), len(trees) - 1)
     return ResolvedConfig(
         data=data,
         settings=settings,
         source_map=SourceMap(outcome.sources),
         provenance=Provenance(outcome.nodes, merged),
         files=files,
-        warnings=tuple(merger.warnings),
+        # A reference that failed may have been the one that reads a value.
+        warnings=(*merger.warnings, *(() if findings.errors else unused)),
         secrets=frozenset(outcome.secrets),
         secret_texts=secret_texts,
     )

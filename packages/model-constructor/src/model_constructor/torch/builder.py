@@ -15,6 +15,7 @@ from model_constructor.errors import (
     Span,
     raise_collected,
 )
+from model_constructor.graph.failure import PLACE_NAME
 from model_constructor.graph.ir import GraphIR, ModuleSpec, Node
 from model_constructor.instantiate import instantiate_value
 from model_constructor.registry import OP_PREFIX, Registry
@@ -69,6 +70,7 @@ def build(
         "__doc__": f"The model `{graph.name}`, built from a configuration.",
         "__module__": __name__,
         "_seed_parts": (seed, graph.name),
+        "_built_from": (graph, operations),
         "forward": generate_forward(graph, operations),
     }
     model: nn.Module = type(class_name, (nn.Module,), attributes)()
@@ -108,7 +110,7 @@ def _find_operations(
 def _build_modules(
     graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
 ) -> dict[str, nn.Module]:
-    reserved = set(dir(nn.Module())) | {"_seed_parts"}
+    reserved = set(dir(nn.Module())) | {"_seed_parts", "_built_from"}
     modules: dict[str, nn.Module] = {}
     for name, item in graph.modules.items():
         path = item.config_path
@@ -122,7 +124,7 @@ def _build_modules(
             with own_random_stream(seed, graph.name, name):
                 built = instantiate_value(
                     item.spec, registry=registry, path=path, sources=place.sources,
-                    settings=settings,
+                    settings=settings, made=_remember_place,
                 )  # fmt: skip
         except ConfigError as error:
             place.errors.append(error if error.span else error.located((), item.span))
@@ -135,6 +137,12 @@ def _build_modules(
                 path, item.span, help="call a function as `op:<name>`",
             )  # fmt: skip
     return modules
+
+
+def _remember_place(part: Any, path: ConfigPath) -> None:
+    """Let an error inside a layer, however deep in a block, find its place in the YAML."""
+    if isinstance(part, nn.Module):
+        vars(part)[PLACE_NAME] = path
 
 
 def _check_calls(

@@ -25,10 +25,13 @@ from types import FunctionType
 from typing import Any, cast
 
 from model_constructor.errors import Span
+from model_constructor.graph.failure import GRAPH_NAME
 from model_constructor.graph.ir import GraphIR, Node, Ref
 from model_constructor.graph.references import references
 
 Functions = Mapping[str, Callable[..., Any]]
+Watch = Callable[[str, Any], Any]
+"""Called with a node's name and value; what it returns goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +42,27 @@ class _Line:
     span: Span | None
 
 
-def generate_forward(graph: GraphIR, functions: Functions) -> FunctionType:
+def generate_forward(
+    graph: GraphIR, functions: Functions, watch: Watch | None = None
+) -> FunctionType:
     """The ``forward`` of a graph.
 
     Args:
         graph: What to compute.
         functions: The function of every ``op:<name>`` that the graph calls.
+        watch: Sees every node's value as it is computed.
 
     Returns:
         A function of ``self`` and the graph's inputs.
     """
-    taken = {*graph.inputs, *(node.name for node in graph.nodes)}
-    namespace: dict[str, Any] = {}
+    taken = {GRAPH_NAME, *graph.inputs, *(node.name for node in graph.nodes)}
+    namespace: dict[str, Any] = {GRAPH_NAME: graph}
     calls: dict[str, str] = {}
     for call, function in functions.items():
         name = _unused("_" + call.replace(":", "_").replace(".", "_"), taken)
         calls[call], namespace[name] = name, function
+    watching = _unused("_watch", taken)
+    namespace[watching] = watch
     file = _main_file(graph)
     last_readers = _last_readers(graph)
     lines = [_Line(f"def forward({', '.join(('self', *graph.inputs))}):", graph.span)]
@@ -69,6 +77,8 @@ def generate_forward(graph: GraphIR, functions: Functions) -> FunctionType:
             ]
             namespace[name] = _compile(helper, node.span.file, name, namespace)
             expression = f"{name}({parameters})"
+        if watch is not None:
+            expression = f"{watching}({node.name!r}, {expression})"
         dead = [name for name, reader in last_readers.items() if reader == node.name]
         release = f"; del {', '.join(dead)}" if dead else ""
         lines.append(_Line(f"    {node.name} = {expression}{release}", node.span))

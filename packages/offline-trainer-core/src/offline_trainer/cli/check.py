@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from offline_trainer.cli.errors import errors_shown
@@ -15,10 +18,18 @@ from offline_trainer.cli.options import (
 )
 from offline_trainer.errors import EXIT_DONE
 
+if TYPE_CHECKING:
+    from offline_trainer.experiment import Prepared
+
 
 @click.command("check")
 @config_argument
 @overrides_argument
+@click.option(
+    "--shapes",
+    is_flag=True,
+    help="Build everything, send one batch through the models, and show every shape.",
+)
 @no_plugin_option
 @allow_target_option
 @untrusted_option
@@ -26,6 +37,7 @@ from offline_trainer.errors import EXIT_DONE
 def command(
     config: str,
     overrides: tuple[str, ...],
+    shapes: bool,
     no_plugin: tuple[str, ...],
     allow_target: bool,
     untrusted: bool,
@@ -43,9 +55,35 @@ def command(
             allow_target=allow_target,
             untrusted=untrusted,
         )
+        also = _check_shapes(prepared, allow_target, quiet=as_json) if shapes else ""
         if as_json:
             from offline_trainer.config.errors import format_as_json
 
             click.echo(format_as_json(None, EXIT_DONE))
             return
-        click.echo(f"{config}: ok ({', '.join(prepared.graphs)})")
+        models, components = len(prepared.graphs), _count_components(prepared.data)
+        click.echo(f"ok: {models} model{'' if models == 1 else 's'}, {components} components{also}")
+
+
+def _check_shapes(prepared: Prepared, allow_target: bool, *, quiet: bool) -> str:
+    """Show the shapes; return what to add to the last line."""
+    from model_constructor.binding import component_name
+    from offline_trainer.cli.shape_table import print_shapes
+    from offline_trainer.notices import warn
+    from offline_trainer.shape_check import check_shapes
+
+    report = check_shapes(prepared, allow_target=allow_target)
+    if not quiet:
+        print_shapes(report, prepared.graphs)
+    warn(report.warnings)
+    source = component_name(prepared.data["data"])
+    size = f" of {report.samples}" if report.samples is not None else ""
+    return f"; shapes checked on a batch{size} from {source}"
+
+
+def _count_components(value: Any) -> int:
+    from model_constructor.binding import is_spec
+
+    if isinstance(value, Mapping):
+        return is_spec(value) + sum(map(_count_components, value.values()))
+    return sum(map(_count_components, value)) if isinstance(value, list) else 0

@@ -109,14 +109,26 @@ def validate_post_model(
     """
     errors: list[ConfigError] = []
     sources = resolved.source_map
+    where: ConfigPath
     fed = getattr(io, "model_inputs", None)
     if fed is not None and len(graphs) == 1 and is_supervised(resolved.data):
         (graph,) = graphs.values()
         positional, named = fed()
+        if positional > len(graph.inputs):
+            where = ("io", "model_args")
+            errors.append(
+                ConfigError(
+                    f"io feeds {positional} positional inputs; the model has {len(graph.inputs)}",
+                    code="OT0430",
+                    config_path=where,
+                    span=sources.span(where),
+                    help=f"the model's inputs are {', '.join(graph.inputs)}",
+                )
+            )
         expected = graph.inputs[positional:]
         for name in named:
             if name not in expected:
-                where: ConfigPath = ("io", "model_kwargs", name)
+                where = ("io", "model_kwargs", name)
                 inputs = ", ".join(f"`{known}`" for known in graph.inputs)
                 errors.append(
                     ConfigError(
@@ -160,6 +172,18 @@ def validate_post_model(
                 if name not in graphs
             ]
     optimizer, scheduler = resolved.data.get("optimizer"), resolved.data.get("scheduler")
+    trained = (resolved.data.get("objective") or {}).get("model")
+    alone = isinstance(optimizer, Mapping) and not is_spec(optimizer) and trained not in optimizer
+    if is_supervised(resolved.data) and trained in graphs and alone:
+        errors.append(
+            ConfigError(
+                f"objective.supervised trains `{trained}`, which has no optimizer",
+                code="OT0435",
+                config_path=("optimizer",),
+                span=sources.key_span(("optimizer",)),
+                help=f"add optimizer.{trained}, or use one optimizer for all models",
+            )
+        )
     if isinstance(scheduler, Mapping) and not is_spec(scheduler):
         named = () if is_spec(optimizer) else tuple(optimizer or ())
         errors += [

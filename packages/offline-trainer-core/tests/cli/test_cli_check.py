@@ -1,0 +1,55 @@
+"""``ot check``: what it says when all is well, and that shapes need an engine that offers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from offline_trainer.cli import main
+
+CONFIG = """\
+schema_version: 1
+settings: {allowed_import_prefixes: [model_constructor., offline_trainer.]}
+imports: [offline_trainer.testing.numpy_engine]
+run: {name: small, out_dir: run}
+engine: {_type_: engine.numpy}
+model:
+  sequential: {inputs: [x], layers: [{_type_: layer.linear, in_features: 4, out_features: 2}]}
+data: {_type_: data.random_regression, num_samples: 50, x_shape: [4], y_shape: [2], batch_size: 8}
+io: {_type_: io.mapping, model_kwargs: {x: [x]}, targets: {y: [y]}}
+loss: {_type_: loss.squared_error}
+optimizer: {_type_: optim_factory.momentum, lr: 0.05}
+trainer: {_type_: trainer.default, max_epochs: 1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(CONFIG)
+    return "c.yaml"
+
+
+def check(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", *arguments])
+
+
+def test_the_last_line_says_what_was_checked(config: str) -> None:
+    done = check(config)
+    assert (done.exit_code, done.output) == (0, "ok: 1 model, 7 components\n")
+
+
+def test_shapes_need_an_engine_that_offers_them(config: str) -> None:
+    done = check(config, "--shapes")
+    assert done.exit_code == 2
+    assert "error[OT0611]: NumpyEngine offers no shapes" in done.stderr
+    assert "c.yaml:5:9" in done.stderr
+    assert "engine.torch" in done.stderr
+
+
+def test_warnings_leave_the_exit_code_alone(config: str) -> None:
+    done = check(config, "++params.width=3")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("ot: <cli:1>:1:10: `params.width` is never used")
