@@ -6,7 +6,6 @@ says what it means. The only module that imports yaml.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -20,7 +19,7 @@ from model_constructor.config.nodes import (
     replaced,
     size_error,
 )
-from model_constructor.config.scalars import shorten
+from model_constructor.config.scalars import Scalar, parse_scalar, shorten
 from model_constructor.config.syntax import bad_escape, syntax_error
 from model_constructor.config.tags import STR_TAG, check_collection_tag, tagged_scalar
 from model_constructor.config.text import check_characters
@@ -111,7 +110,7 @@ class _Open:
         self.first = first
         self.height = 1
         self.start = start
-        self.end = (start.end_line, start.end_column)
+        self.end = start
 
 
 class _Builder:
@@ -120,6 +119,7 @@ class _Builder:
     def __init__(self, text: str, origin: Origin) -> None:
         self.text = text
         self.origin = origin
+        self.name = origin.name
         self.errors: list[ConfigError] = []
         self.open: list[_Open] = []
         self.anchors: dict[str, tuple[Node, int, int]] = {}
@@ -129,9 +129,7 @@ class _Builder:
 
     def span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(
-            self.origin.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
-        )
+        return Span(self.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def path(self) -> ConfigPath:
         parts: list[str | int] = []
@@ -160,23 +158,31 @@ class _Builder:
     def scalar(self, event: Any) -> None:
         span = self.span(event)
         self.written += 1
-        frame = self.awaiting_key()
-        if frame is not None:
+        frame = self.open[-1] if self.open else None
+        if frame is not None and frame.items is not None and frame.key is None:
             self.key(frame, event, span)
             return
         self.count(1, span)
-        plain = not event.style and event.tag is None
-        text = event.value if plain else None
-        try:
-            value = tagged_scalar(event.value, event.tag, plain=not event.style)
-        except ValueError as error:
-            code = "OT0113" if plain else "OT0112"
-            self.report(code, str(error), span)
-            value = None
-        if isinstance(value, str) and (bad := bad_escape(value)):
-            self.report("OT0103", bad, span)
-        node = Node(value, self.origin, span=span, text=text)
+        value = text = event.value
+        if event.style:
+            text = None
+            if bad := bad_escape(value):
+                self.report("OT0103", bad, span)
+        if event.tag is not None or text is not None:
+            value = self.typed(event, span)
+            text = text if event.tag is None else None
+        node = Node(value, self.origin, span, None, text)
         self.complete(node, span, event.anchor, 1, 0)
+
+    def typed(self, event: Any, span: Span) -> Scalar:
+        """The value of a scalar that is plain or has a tag."""
+        try:
+            if event.tag is None:
+                return parse_scalar(event.value)
+            return tagged_scalar(event.value, event.tag, plain=not event.style)
+        except ValueError as error:
+            self.report("OT0113" if event.tag is None else "OT0112", str(error), span)
+            return None
 
     def key(self, frame: _Open, event: Any, span: Span) -> None:
         name: str = event.value
@@ -190,7 +196,7 @@ class _Builder:
             self.report("OT0110", f"`{name}`: `${{…}}` works in values, not in keys", span)
         elif event.tag not in (None, "!", STR_TAG):
             self.report("OT0112", f"key `{name}` has a tag; keys are always text", span)
-        elif bad := bad_escape(name):
+        elif event.style and (bad := bad_escape(name)):
             self.report("OT0103", bad, span)
         earlier = frame.key_spans.setdefault(name, span)
         if earlier is not span:
@@ -208,7 +214,7 @@ class _Builder:
             )
         if len(self.open) >= MAX_DEPTH:
             raise depth_error(self.path(), span)
-        if message := check_collection_tag(event):
+        if event.tag is not None and (message := check_collection_tag(event)):
             self.report("OT0112", message, span)
         self.written += 1
         self.count(1, span)
@@ -216,11 +222,13 @@ class _Builder:
 
     def end(self, event: Any) -> None:
         frame = self.open.pop()
-        mark = event.end_mark
+        start, end, mark = frame.start, frame.end, event.end_mark
         # A block collection "ends" where the next token starts; its last value is what one means.
-        is_flow = mark.index > event.start_mark.index
-        end = (mark.line + 1, mark.column + 1) if is_flow else frame.end
-        span = Span(frame.start.file, frame.start.line, frame.start.column, *end)
+        if mark.index > event.start_mark.index:
+            end_line, end_column = mark.line + 1, mark.column + 1
+        else:
+            end_line, end_column = end.end_line, end.end_column
+        span = Span(self.name, start.line, start.column, end_line, end_column)
         value: dict[str, Node] | list[Node]
         if frame.items is None:
             value = frame.values
@@ -266,20 +274,23 @@ class _Builder:
             self.root = node
             return
         frame = self.open[-1]
-        frame.height = max(frame.height, height + 1)
-        frame.end = (span.end_line, span.end_column)
-        if frame.items is None or frame.key is None:
+        if height >= frame.height:
+            frame.height = height + 1
+        frame.end = span
+        key = frame.key
+        if frame.items is None or key is None:
             frame.values.append(node)
             return
         if frame.is_merge:
             frame.merged += self.merge_sources(node, span)
         else:
-            key_span = frame.key_spans[frame.key]
-            self.check_colon(frame.key, key_span, node)
-            if node.key_span is not None or node.span is not span:
+            key_span = frame.key_spans[key]
+            if node.text == "":
+                self.check_colon(key, key_span, span)
+            if node.span is not span:
                 node = replaced(node)  # an alias: the node belongs to another key already
             node.key_span = key_span
-            frame.items[frame.key] = node
+            frame.items[key] = node
         frame.key = None
 
     def merge_sources(self, node: Node, span: Span) -> list[dict[str, Node]]:
@@ -290,11 +301,9 @@ class _Builder:
             self.report("OT0111", message, span, help="write `<<: *anchor`")
         return mappings
 
-    def check_colon(self, key: str, key_span: Span, node: Node) -> None:
+    def check_colon(self, key: str, key_span: Span, span: Span) -> None:
         """``{lr:1}`` is a key ``lr:1`` to YAML, which nobody means."""
-        if node.text != "" or ":" not in key or node.span is None:
-            return
-        if (node.span.line, node.span.column) == (key_span.end_line, key_span.end_column):
+        if ":" in key and (span.line, span.column) == (key_span.end_line, key_span.end_column):
             name, _, value = key.partition(":")
             self.report(
                 "OT0105",
@@ -316,7 +325,8 @@ def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
     }
     documents = 0
     try:
-        for event in _events(text):
+        # Not yaml.parse(), which asks twice for each event.
+        for event in iter(PARSER(text).get_event, None):
             handle = handlers.get(type(event))
             if handle is not None:
                 handle(event)
@@ -337,7 +347,3 @@ def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
         # PyYAML's Python parser lets chr()'s errors through for a bad escape.
         builder.errors.append(syntax_error(error, text, origin.name, builder.path()))
     return builder.root, builder.errors
-
-
-def _events(text: str) -> Iterator[Any]:
-    return iter(yaml.parse(text, Loader=PARSER))
