@@ -19,6 +19,8 @@ from model_constructor.errors import close_matches
 ENV_TYPES = ("int", "float", "bool", "json")
 
 _SEGMENT = re.compile(r"\.?([^.\[\]{}$,:\s][^.\[\]{}$,:]*)|\[(0|-?[1-9][0-9]{0,8})\]")
+# Keys and dots alone, as nearly all references are; the whole grammar takes four times as long.
+_PLAIN = re.compile(r"\$\{([A-Za-z_][\w-]*(?:\.[\w-]+)*)\}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -109,6 +111,10 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
             continue
         if found > position:
             parts.append(text[position:found])
+        if plain := _PLAIN.match(text, found):
+            parts.append(Reference(plain[0], offset + found, tuple(plain[1].split("."))))
+            position = plain.end()
+            continue
         end = _closing(text, found, offset)
         parts.append(_reference(text[found:end], offset + found, depth))
         position = end

@@ -42,9 +42,9 @@ MAX_TOTAL_TEXT = 16 * MAX_TEXT
 
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 
-# A step of the work: asks for the resolved node at a path, gets it (None: it failed), and returns
-# its own result.
-_Step = Generator[ConfigPath, "Node | None", "Node | None"]
+# A step of the work: asks for a node at a path to be resolved, gets it (None: it failed), and
+# returns its own result.
+_Step = Generator[tuple[ConfigPath, Node], "Node | None", "Node | None"]
 
 
 def interpolate(root: Node, environ: Mapping[str, str], *, untrusted: bool) -> Node:
@@ -54,7 +54,7 @@ def interpolate(root: Node, environ: Mapping[str, str], *, untrusted: bool) -> N
         ConfigError: Malformed or missing references, cycles, unset variables; all together.
     """
     resolver = _Resolver(root, environ, untrusted)
-    resolved = resolver.run(())
+    resolved = resolver.run((), root)
     raise_collected(resolver.errors)
     return resolved or root
 
@@ -67,15 +67,31 @@ class _Resolver:
         self.errors: list[ConfigError] = []
         self.done: dict[ConfigPath, Node | None] = {}
         self.total = 0
+        self.dynamic: set[int] = set()
+        self.find_dynamic(root)
 
-    def run(self, wanted: ConfigPath) -> Node | None:
-        """Resolve a path and all it needs."""
-        waiting: dict[ConfigPath, _Step] = {wanted: self.resolve(wanted)}
+    def find_dynamic(self, node: Node) -> bool:
+        """Note which nodes hold a reference, in themselves or below; the others stay as they are."""
+        value = node.value
+        if isinstance(value, dict):
+            found = [self.find_dynamic(field) for field in value.values()]
+        elif isinstance(value, list):
+            found = [self.find_dynamic(item) for item in value]
+        else:
+            found = [is_dynamic(node)]
+        if any(found):
+            self.dynamic.add(id(node))
+            return True
+        return False
+
+    def run(self, path: ConfigPath, node: Node) -> Node | None:
+        """Resolve a node and all it needs."""
+        waiting: dict[ConfigPath, _Step] = {path: self.resolve(path, node)}
         answer: Node | None = None
         while waiting:
             path = next(reversed(waiting))
             try:
-                needed = waiting[path].send(answer)
+                needed, node = waiting[path].send(answer)
             except StopIteration as finished:
                 answer = self.done[path] = finished.value
                 del waiting[path]
@@ -91,26 +107,25 @@ class _Resolver:
             elif needed in waiting:
                 self.errors.append(self.cycle_error(needed, list(waiting)))
             else:
-                waiting[needed] = self.resolve(needed)
+                waiting[needed] = self.resolve(needed, node)
         return answer
 
-    def resolve(self, path: ConfigPath) -> _Step:
+    def resolve(self, path: ConfigPath, node: Node) -> _Step:
         """The node at a path of the merged tree, resolved."""
-        node = self.at(path)
+        if id(node) not in self.dynamic:
+            return node
         if isinstance(node.value, dict):
-            fields: dict[str, Node] = {}
+            fields = dict(node.value)
             for key, field in node.value.items():
-                found = (yield (*path, key)) if _needs_work(field) else field
-                fields[key] = found or field
+                if id(field) in self.dynamic:
+                    fields[key] = (yield (*path, key), field) or field
             return replaced(node, value=fields)
         if isinstance(node.value, list):
-            items: list[Node] = []
+            items = list(node.value)
             for i, item in enumerate(node.value):
-                found = (yield (*path, i)) if _needs_work(item) else item
-                items.append(found or item)
+                if id(item) in self.dynamic:
+                    items[i] = (yield (*path, i), item) or item
             return replaced(node, value=items)
-        if not is_dynamic(node):
-            return node
         try:
             template = parse_expression(str(node.value))
         except ExpressionError as error:
@@ -208,7 +223,7 @@ class _Resolver:
             assert current is not None
             if not resolved and is_dynamic(current):
                 resolved = True
-                current = yield here
+                current = yield here, current
                 if current is None:
                     return None
             child = _child(current, segment)
@@ -217,8 +232,8 @@ class _Resolver:
                 raise _MissingError(error)
             key, current = child
             here = (*here, key)
-        if not resolved and current is not None and _needs_work(current):
-            current = yield here
+        if not resolved and current is not None and id(current) in self.dynamic:
+            current = yield here, current
         return replaced(current, references=(here,)) if current is not None else None
 
     def at(self, path: ConfigPath) -> Node:
@@ -254,16 +269,13 @@ class _MissingError(Exception):
         self.error = error
 
 
-def _needs_work(node: Node) -> bool:
-    return isinstance(node.value, dict | list) or is_dynamic(node)
-
-
 def _child(node: Node, segment: str | int) -> tuple[str | int, Node] | None:
     """A field or item, with its proper key: text digits index a list."""
     value = node.value
     if isinstance(value, dict):
         key = str(segment)
-        return (key, value[key]) if key in value else None
+        field = value.get(key)
+        return (key, field) if field is not None else None
     if not isinstance(value, list):
         return None
     if not _INDEX.fullmatch(str(segment)):

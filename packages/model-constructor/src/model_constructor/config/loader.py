@@ -19,7 +19,7 @@ from model_constructor.config.nodes import (
     replaced,
     size_error,
 )
-from model_constructor.config.scalars import Scalar, parse_scalar, shorten
+from model_constructor.config.scalars import parse_scalar, shorten
 from model_constructor.config.syntax import bad_escape, syntax_error
 from model_constructor.config.tags import STR_TAG, check_collection_tag, tagged_scalar
 from model_constructor.config.text import check_characters
@@ -163,26 +163,20 @@ class _Builder:
             self.key(frame, event, span)
             return
         self.count(1, span)
-        value = text = event.value
-        if event.style:
-            text = None
-            if bad := bad_escape(value):
-                self.report("OT0103", bad, span)
-        if event.tag is not None or text is not None:
-            value = self.typed(event, span)
-            text = text if event.tag is None else None
-        node = Node(value, self.origin, span, None, text)
-        self.complete(node, span, event.anchor, 1, 0)
-
-    def typed(self, event: Any, span: Span) -> Scalar:
-        """The value of a scalar that is plain or has a tag."""
+        value = written = event.value
+        plain = not event.style and event.tag is None
         try:
-            if event.tag is None:
-                return parse_scalar(event.value)
-            return tagged_scalar(event.value, event.tag, plain=not event.style)
+            if plain:
+                value = parse_scalar(written)
+            elif event.tag is not None:
+                value = tagged_scalar(written, event.tag, plain=not event.style)
         except ValueError as error:
-            self.report("OT0113" if event.tag is None else "OT0112", str(error), span)
-            return None
+            self.report("OT0113" if plain else "OT0112", str(error), span)
+            value = None
+        if event.style and (bad := bad_escape(written)):
+            self.report("OT0103", bad, span)
+        node = Node(value, self.origin, span, None, written if plain else None)
+        self.complete(node, span, event.anchor, 1, 0)
 
     def key(self, frame: _Open, event: Any, span: Span) -> None:
         name: str = event.value

@@ -1,4 +1,4 @@
-"""The history of every value: which layers set it, lowest first."""
+"""What a resolved tree knows of every value: its source, and which layers set it, lowest first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model_constructor.config.nodes import Node, describe
 from model_constructor.errors import ConfigPath, Span
+from model_constructor.source_map import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,25 @@ class Provenance(Mapping[ConfigPath, tuple[Layer, ...]]):
     def __getitem__(self, path: ConfigPath) -> tuple[Layer, ...]:
         node = self._nodes[path]
         return tuple(_layer(each) for each in (*node.history, node))
+
+    def __iter__(self) -> Iterator[ConfigPath]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+class Sources(Mapping[ConfigPath, Source]):
+    """What is known of each node by its path, for a `SourceMap`; written out when asked for."""
+
+    def __init__(self, nodes: Mapping[ConfigPath, Node]) -> None:
+        self._nodes = nodes
+
+    def __getitem__(self, path: ConfigPath) -> Source:
+        node = self._nodes[path]
+        return Source(
+            node.span, node.key_span, node.text, node.origin.folder, node.origin.layer
+        )
 
     def __iter__(self) -> Iterator[ConfigPath]:
         return iter(self._nodes)

@@ -29,11 +29,11 @@ from model_constructor.config.nodes import (
     from_python,
     size_error,
 )
-from model_constructor.config.provenance import Layer, Provenance
+from model_constructor.config.provenance import Layer, Provenance, Sources
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note, raise_collected
-from model_constructor.source_map import Source, SourceMap
+from model_constructor.source_map import SourceMap
 
 __all__ = ["Layer", "ResolvedConfig", "Settings", "SourceFile", "resolve_config"]
 
@@ -116,8 +116,8 @@ def resolve_config(
     return ResolvedConfig(
         data=data,
         settings=settings,
-        source_map=SourceMap(outcome.sources),
-        provenance=Provenance(outcome.nodes),
+        source_map=SourceMap(Sources(outcome.nodes)),
+        provenance=Provenance(outcome.history),
         files=files,
         warnings=tuple(merger.warnings),
         secrets=frozenset(outcome.secrets),
@@ -152,27 +152,24 @@ class _Outcome:
     """Collects what a resolved tree holds while it is turned into plain data."""
 
     def __init__(self) -> None:
-        self.sources: dict[ConfigPath, Source] = {}
         self.nodes: dict[ConfigPath, Node] = {}
+        self.history: dict[ConfigPath, Node] = {}
         self.secrets: list[ConfigPath] = []
 
     def plain(self, node: Node, path: ConfigPath) -> Any:
-        if len(self.sources) >= MAX_NODES:
+        if len(self.nodes) >= MAX_NODES:
             raise size_error(path, node.span)
-        origin = node.origin
-        self.sources[path] = Source(
-            node.span, node.key_span, node.text, origin.folder, origin.layer
-        )
+        self.nodes[path] = node
         value = node.value
         if isinstance(value, dict | list):
             if len(path) >= MAX_DEPTH:
                 raise depth_error(path, node.span)
             if not value or node.history or node.written:
-                self.nodes[path] = node
+                self.history[path] = node
             if isinstance(value, dict):
                 return {key: self.plain(field, (*path, key)) for key, field in value.items()}
             return [self.plain(item, (*path, i)) for i, item in enumerate(value)]
-        self.nodes[path] = node
+        self.history[path] = node
         if node.secret:
             self.secrets.append(path)
         return value
