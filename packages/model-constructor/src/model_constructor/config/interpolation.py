@@ -71,18 +71,18 @@ class _Resolver:
         self.find_dynamic(root)
 
     def find_dynamic(self, node: Node) -> bool:
-        """Note which nodes hold a reference, in themselves or below; the others stay as they are."""
+        """Note which nodes hold a reference, in themselves or below: no others need work."""
         value = node.value
-        if isinstance(value, dict):
-            found = [self.find_dynamic(field) for field in value.values()]
-        elif isinstance(value, list):
-            found = [self.find_dynamic(item) for item in value]
-        else:
-            found = [is_dynamic(node)]
-        if any(found):
+        found = False
+        if isinstance(value, str):
+            found = "${" in value
+        elif isinstance(value, (dict, list)):
+            for inner in value.values() if isinstance(value, dict) else value:
+                if isinstance(inner.value, (str, dict, list)) and self.find_dynamic(inner):
+                    found = True
+        if found:
             self.dynamic.add(id(node))
-            return True
-        return False
+        return found
 
     def run(self, path: ConfigPath, node: Node) -> Node | None:
         """Resolve a node and all it needs."""
@@ -217,24 +217,26 @@ class _Resolver:
         if reference.up > len(path):
             raise _error("OT0241", f"`{reference.source}` leaves the file", node, path, reference)
         here = path[: len(path) - reference.up] if reference.up else ()
-        current: Node | None = self.at(here)
+        current = self.at(here)
         resolved = False
         for i, segment in enumerate(reference.segments):
-            assert current is not None
-            if not resolved and is_dynamic(current):
-                resolved = True
-                current = yield here, current
-                if current is None:
+            if not resolved and isinstance(current.value, str) and id(current) in self.dynamic:
+                found = yield here, current
+                if found is None:
                     return None
+                resolved, current = True, found
             child = _child(current, segment)
             if child is None:
                 error = missing_segment(reference, i, self.root, here, current, path)
                 raise _MissingError(error)
             key, current = child
             here = (*here, key)
-        if not resolved and current is not None and id(current) in self.dynamic:
-            current = yield here, current
-        return replaced(current, references=(here,)) if current is not None else None
+        if not resolved and id(current) in self.dynamic:
+            found = yield here, current
+            if found is None:
+                return None
+            current = found
+        return replaced(current, references=(here,))
 
     def at(self, path: ConfigPath) -> Node:
         node = self.root
@@ -287,14 +289,18 @@ def _child(node: Node, segment: str | int) -> tuple[str | int, Node] | None:
 
 def _placed(result: Node, node: Node) -> Node:
     """A result as the value of the field that the expression stands in."""
-    return replaced(
-        result,
-        # A relative path means what it means where it was written, which may be another file.
-        origin=Origin(node.origin.name, result.origin.folder, node.origin.layer),
-        span=node.span,
-        key_span=node.key_span,
-        history=node.history,
-        written=describe(node),
+    # A relative path means what it means where it was written, which may be another file.
+    origin = Origin(node.origin.name, result.origin.folder, node.origin.layer)
+    return Node(
+        result.value,
+        origin,
+        node.span,
+        node.key_span,
+        result.text,
+        node.history,
+        describe(node),
+        result.references,
+        result.secret,
     )
 
 

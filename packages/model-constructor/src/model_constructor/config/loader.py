@@ -26,6 +26,7 @@ from model_constructor.config.text import check_characters
 from model_constructor.errors import ConfigError, ConfigPath, Note, Span, raise_collected
 
 MAX_ALIAS_RATIO = 100
+_new_tuple = tuple.__new__
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -129,7 +130,10 @@ class _Builder:
 
     def span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(self.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        # What Span(…) does, without a call more for each key and value.
+        return _new_tuple(
+            Span, (self.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        )
 
     def path(self) -> ConfigPath:
         parts: list[str | int] = []
@@ -142,8 +146,10 @@ class _Builder:
 
     def awaiting_key(self) -> _Open | None:
         """The open collection, if it is a mapping and a key comes next."""
-        frame = self.open[-1] if self.open else None
-        return frame if frame and frame.items is not None and frame.key is None else None
+        if not self.open:
+            return None
+        frame = self.open[-1]
+        return frame if frame.key is None and frame.items is not None else None
 
     def report(self, code: str, message: str, span: Span, **more: Any) -> None:
         self.errors.append(
@@ -158,10 +164,11 @@ class _Builder:
     def scalar(self, event: Any) -> None:
         span = self.span(event)
         self.written += 1
-        frame = self.open[-1] if self.open else None
-        if frame is not None and frame.items is not None and frame.key is None:
-            self.key(frame, event, span)
-            return
+        if self.open:
+            frame = self.open[-1]
+            if frame.key is None and frame.items is not None:
+                self.key(frame, event, span)
+                return
         self.count(1, span)
         value = written = event.value
         plain = not event.style and event.tag is None

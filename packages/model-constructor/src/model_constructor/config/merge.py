@@ -72,7 +72,11 @@ class Merger:
         defer = defer or "_template_" in fields or "_template_" in lower
         merged = dict(lower)
         for name, field in fields.items():
-            result = self.merge(lower.get(name), field, (*path, name), defer=defer)
+            below = lower.get(name)
+            if below is None and not isinstance(field.value, (dict, list)):
+                merged[name] = field  # most fields, and nothing can be wrong with them
+                continue
+            result = self.merge(below, field, (*path, name), defer=defer)
             if result is None:
                 merged.pop(name, None)
             else:

@@ -54,9 +54,7 @@ class Sources(Mapping[ConfigPath, Source]):
 
     def __getitem__(self, path: ConfigPath) -> Source:
         node = self._nodes[path]
-        return Source(
-            node.span, node.key_span, node.text, node.origin.folder, node.origin.layer
-        )
+        return Source(node.span, node.key_span, node.text, node.origin.folder, node.origin.layer)
 
     def __iter__(self) -> Iterator[ConfigPath]:
         return iter(self._nodes)

@@ -161,7 +161,7 @@ class _Outcome:
             raise size_error(path, node.span)
         self.nodes[path] = node
         value = node.value
-        if isinstance(value, dict | list):
+        if isinstance(value, (dict, list)):
             if len(path) >= MAX_DEPTH:
                 raise depth_error(path, node.span)
             if not value or node.history or node.written:
