@@ -26,9 +26,10 @@ from model_constructor.config.nodes import (
     replaced,
     replaced_everywhere,
 )
-from model_constructor.config.scalars import Scalar, parse_scalar, write_scalar
+from model_constructor.config.scalars import Scalar, parse_scalar, shorten, write_scalar
 from model_constructor.config.suggestions import missing_segment
 from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
     ConfigError,
     ConfigPath,
     Note,
@@ -39,6 +40,7 @@ from model_constructor.errors import (
 
 MAX_TEXT = 1024 * 1024
 MAX_TOTAL_TEXT = 16 * MAX_TEXT
+MAX_SHOWN_HOPS = 20
 
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 
@@ -86,28 +88,30 @@ class _Resolver:
 
     def run(self, path: ConfigPath, node: Node) -> Node | None:
         """Resolve a node and all it needs."""
-        waiting: dict[ConfigPath, _Step] = {path: self.resolve(path, node)}
+        stack = [(path, self.resolve(path, node))]
+        waiting = {path}
         answer: Node | None = None
-        while waiting:
-            path = next(reversed(waiting))
+        while stack and len(self.errors) < MAX_COLLECTED_ERRORS:
+            path, step = stack[-1]
             try:
-                needed, node = waiting[path].send(answer)
+                needed, node = step.send(answer)
             except StopIteration as finished:
                 answer = self.done[path] = finished.value
-                del waiting[path]
-                continue
             except ConfigError as error:
                 self.errors += error.errors
                 answer = self.done[path] = None
-                del waiting[path]
-                continue
-            answer = None
-            if needed in self.done:
-                answer = self.done[needed]
-            elif needed in waiting:
-                self.errors.append(self.cycle_error(needed, list(waiting)))
             else:
-                waiting[needed] = self.resolve(needed, node)
+                answer = None
+                if needed in self.done:
+                    answer = self.done[needed]
+                elif needed in waiting:
+                    self.errors.append(self.cycle_error(needed, [path for path, _ in stack]))
+                else:
+                    stack.append((needed, self.resolve(needed, node)))
+                    waiting.add(needed)
+                continue
+            stack.pop()
+            waiting.remove(path)
         return answer
 
     def resolve(self, path: ConfigPath, node: Node) -> _Step:
@@ -250,16 +254,18 @@ class _Resolver:
         """The whole loop, each hop with its place."""
         loop = waiting[waiting.index(first) :]
         hops = [(path, node) for path in loop if is_dynamic(node := self.at(path))]
-        names = [format_config_path(path) for path, _ in hops]
         start, node = hops[0]
+        names = [format_config_path(path) for path, _ in hops[:MAX_SHOWN_HOPS]]
+        hidden = len(hops) - len(names)
+        shown = [*names, *([f"… {hidden} more …"] if hidden else []), names[0]]
         return ConfigError(
-            f"references go in a circle: {' → '.join([*names, names[0]])}",
+            f"references go in a circle: {' → '.join(shown)}",
             code="OT0242",
             config_path=start,
             span=node.span,
             notes=[
-                Note(f"{name}: {hop.value}", hop.span)
-                for name, (_, hop) in zip(names[1:], hops[1:], strict=True)
+                Note(f"{name}: {shorten(str(hop.value))}", hop.span)
+                for name, (_, hop) in zip(names[1:], hops[1:], strict=False)
             ],
         )
 

@@ -23,9 +23,17 @@ from model_constructor.config.scalars import parse_scalar, shorten
 from model_constructor.config.syntax import bad_escape, syntax_error
 from model_constructor.config.tags import STR_TAG, check_collection_tag, tagged_scalar
 from model_constructor.config.text import check_characters
-from model_constructor.errors import ConfigError, ConfigPath, Note, Span, raise_collected
+from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
+    ConfigError,
+    ConfigPath,
+    Note,
+    Span,
+    raise_collected,
+)
 
 MAX_ALIAS_RATIO = 100
+MAX_TAG_DIRECTIVES = 100
 _new_tuple = tuple.__new__
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -155,6 +163,8 @@ class _Builder:
         self.errors.append(
             ConfigError(message, code=code, config_path=self.path(), span=span, **more)
         )
+        if len(self.errors) >= MAX_COLLECTED_ERRORS:
+            raise self.errors.pop()
 
     def count(self, nodes: int, span: Span) -> None:
         self.expanded += nodes
@@ -326,6 +336,13 @@ def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
     }
     documents = 0
     try:
+        if text.count("%TAG") > MAX_TAG_DIRECTIVES:
+            # libyaml compares each with all before it.
+            raise ConfigError(
+                f"more than {MAX_TAG_DIRECTIVES} `%TAG` directives",
+                code="OT0105",
+                span=Span(origin.name, 1, 1, 1, 2),
+            )
         # Not yaml.parse(), which asks twice for each event.
         for event in iter(PARSER(text).get_event, None):
             handle = handlers.get(type(event))

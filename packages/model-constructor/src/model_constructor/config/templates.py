@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from operator import is_not
 
 from model_constructor.config.merge import Merger
@@ -17,6 +18,7 @@ from model_constructor.config.nodes import (
     size_error,
 )
 from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
     ConfigError,
     ConfigPath,
     Note,
@@ -90,7 +92,7 @@ class _Expansion:
         return self.done[name]
 
     def expand(self, node: Node, path: ConfigPath) -> Node:
-        if not isinstance(node.value, (dict, list)):
+        if not isinstance(node.value, (dict, list)) or len(self.errors) >= MAX_COLLECTED_ERRORS:
             return node
         # Counted across templates that use each other, so that a long chain cannot overflow.
         self.depth += 1
@@ -136,7 +138,7 @@ class _Expansion:
             )
             return None
         if name not in self.templates:
-            known = ", ".join(self.templates) or "none"
+            known = ", ".join(islice(self.templates, 20)) or "none"
             self.errors.append(
                 ConfigError(
                     f"unknown template `{name}`",
