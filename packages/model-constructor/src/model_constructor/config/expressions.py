@@ -102,7 +102,7 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
     Raises:
         ExpressionError: A reference is unclosed, empty or malformed.
     """
-    if depth > MAX_NESTED:
+    if depth > MAX_NESTED + 1:
         raise ExpressionError(f"`${{…}}` nested deeper than {MAX_NESTED}", offset, offset + 2)
     parts: list[str | Reference] = []
     position = 0
