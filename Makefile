@@ -6,10 +6,12 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/installed
 PACKAGES := model-constructor offline-trainer-core offline-trainer-torch example-plugin
 MANIFESTS := $(PACKAGES:%=packages/%/pyproject.toml)
+PEERS   := .bench/installed
+FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench test-isolated clean
+.PHONY: help install run test check format bench fuzz test-isolated clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,14 +44,24 @@ format: $(STAMP)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## measure what is claimed about speed
+bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/startup.py
+	.bench/bin/python benchmarks/resolver.py
+
+$(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject.toml
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint constraints.txt --requirement $< --editable packages/model-constructor
+	@touch $@
+
+fuzz: $(STAMP)  ## search for inputs that crash the resolver or `ot check`, FUZZ_MINUTES=60
+	$(BIN)/python tests/fuzz.py $(FUZZ_MINUTES)
 
 test-isolated: $(STAMP)  ## build wheels; test each package in an environment of its own
 	PYTHON=$(BIN)/python bash tests/isolated.sh $(PACKAGES)
 
 clean:  ## remove everything that can be made again; runs/ stays
-	rm -rf $(VENV) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .bench .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find packages tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,17 +12,27 @@ Imports nothing but the standard library, so that an error can always be made.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ConfigPath = tuple[str | int, ...]
 
 MAX_SHOWN_ERRORS = 20
+MAX_COLLECTED_ERRORS = 50
+"""Where a stage stops looking for more: a file of nothing but mistakes must not take minutes."""
+
+_MAX_MESSAGE = 2000
+_MAX_NAME = 200
+_MAX_CANDIDATES = 500
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of text in a file: lines and columns start at 1, the end column is exclusive."""
+
+    # A tuple, because one is made for every key and value, and a frozen dataclass takes three times
+    # as long to make.
 
     file: str
     line: int
@@ -53,19 +63,24 @@ def format_config_path(path: Sequence[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            text += "." * bool(text) + _cut(part, _MAX_NAME)
     return text
 
 
 def close_matches(name: object, candidates: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """The candidates that look most like ``name``, nearest first.
 
-    Upper and lower case do not count, so ``optim_cls.adamw`` finds ``optim_cls.AdamW``.
+    Upper and lower case do not count, so ``optim_cls.adamw`` finds ``optim_cls.AdamW``. A name
+    that is very long, or one among very many, is not looked for.
     """
+    wanted = str(name).casefold()
     folded: dict[str, str] = {}
-    for candidate in candidates:
-        folded.setdefault(candidate.casefold(), candidate)
-    found = difflib.get_close_matches(str(name).casefold(), folded, n=limit, cutoff=0.6)
+    for candidate in itertools.islice(candidates, _MAX_CANDIDATES):
+        if len(candidate) <= _MAX_NAME:
+            folded.setdefault(candidate.casefold(), candidate)
+    if len(wanted) > _MAX_NAME:
+        return ()
+    found = difflib.get_close_matches(wanted, folded, n=limit, cutoff=0.6)
     return tuple(folded[match] for match in found)
 
 
@@ -96,15 +111,15 @@ class ConfigError(ValueError):
         notes: Sequence[Note] = (),
         help: str = "",
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _cut(message, _MAX_MESSAGE)
+        super().__init__(self.message)
         self.code = code
         self.config_path: ConfigPath = tuple(config_path)
         self.span = span
-        self.suggestions = tuple(suggestions)
+        self.suggestions = tuple(each for each in suggestions if len(each) <= _MAX_NAME)
         self.label = label
         self.notes = tuple(notes)
-        self.help = help
+        self.help = _cut(help, _MAX_MESSAGE)
 
     @property
     def location(self) -> str | None:
@@ -223,6 +238,10 @@ class ParameterError(ValueError):
             suggestions=self.suggestions,
             help=self.help,
         )
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def either(names: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ class SourceMap(Mapping[ConfigPath, Source]):
     """Sources by config path; a path without one of its own borrows its nearest ancestor's span."""
 
     def __init__(self, sources: Mapping[ConfigPath, Source] | None = None) -> None:
-        self._sources: dict[ConfigPath, Source] = dict(sources or {})
+        self._sources: Mapping[ConfigPath, Source] = {} if sources is None else sources
 
     def __getitem__(self, path: ConfigPath) -> Source:
         return self._sources[path]

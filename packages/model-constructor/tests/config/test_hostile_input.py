@@ -1,7 +1,16 @@
-"""Files made to break a parser: each ends in a `ConfigError`, and the process lives."""
+"""Files made to break a parser: each ends in a `ConfigError`, soon and in little memory.
+
+They are resolved by `resolve_within_limits`, so that one that crashes, hangs or eats memory kills a
+process of its own.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +19,6 @@ import yaml
 
 from model_constructor.config import loader
 from model_constructor.config.resolve import resolve_config
-from model_constructor.diagnostics import render
 from model_constructor.errors import ConfigError
 
 
@@ -137,23 +145,201 @@ HOSTILE: dict[str, tuple[bytes | str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_file_ends_in_a_config_error(folder: Path, name: str) -> None:
-    content, code = HOSTILE[name]
-    data = content if isinstance(content, bytes) else content.encode()
-    (folder / "main.yaml").write_bytes(data)
-    with pytest.raises(ConfigError) as caught:
-        resolve_config("main.yaml", environ={})
-    error = caught.value
-    if code is not None:
-        assert error.code == code
-    if code != "OT0102":
-        assert error.location is not None
-        assert error.location.startswith("main.yaml:")
-    text = render(error)
+V = "schema_version: 1\n"
+PARAMS = V + "params:\n"
+MB = 2**20
+
+
+def lines(count: int, line: str) -> str:
+    """A line for each number, ``#`` standing for the number."""
+    return "".join(line.replace("#", str(i)) + "\n" for i in range(count))
+
+
+# Made when needed: most are as large as a file may be.
+LARGE: dict[str, tuple[Callable[[], str], str | None]] = {
+    "indents as deep as a file may be large": (lambda: nested_indents(2800), "OT0114"),
+    "4 MB of brackets": (lambda: "[" * 4 * MB, "OT0114"),
+    "4 MB of braces": (lambda: "{a: " * MB, "OT0114"),
+    "4 MB of dashes": (lambda: "- " * 2 * MB, "OT0114"),
+    "4 MB of question marks": (lambda: "? " * 2 * MB, "OT0110"),
+    "4 MB of comment": (lambda: "#" * 4 * MB, "OT0106"),
+    "4 MB of empty lines": (lambda: "\n" * 4 * MB, "OT0106"),
+    "4 MB of spaces": (lambda: " " * 4 * MB, "OT0106"),
+    "4 MB of one word": (lambda: "x" * 4 * MB, "OT0108"),
+    "commas": (lambda: "a: [" + "," * MB, "OT0105"),
+    "colons": (lambda: "a: " + ":" * MB, "OT0105"),
+    "huge key": (lambda: "x" * MB + ": 1", "OT0105"),
+    "huge explicit key": (lambda: f"{V}? {'x' * MB}\n: 1", "OT0120"),
+    "huge anchor": (lambda: f"a: &{'x' * MB} 1", "OT0120"),
+    "huge alias": (lambda: f"a: *{'x' * MB}", "OT0116"),
+    "huge tag": (lambda: f"a: !{'x' * MB} 1", "OT0112"),
+    "huge include": (lambda: f"defaults: ['{'x' * MB}.yaml']", "OT0101"),
+    "huge number of digits": (lambda: "a: 0." + "1" * 3 * MB + "e999", "OT0113"),
+    "huge exponent": (lambda: "a: 1e" + "9" * 3 * MB, "OT0113"),
+    "many keys": (lambda: lines(110_000, "k#: x"), "OT0115"),
+    "many duplicate keys": (lambda: "a: 1\n" * 700_000, "OT0109"),
+    "many unknown sections": (lambda: V + lines(20_000, "k#: 1"), "OT0120"),
+    "many bad tags": (lambda: f"a: [{'!!itn 1,' * 90_000}]", "OT0112"),
+    "many bad merges": (lambda: PARAMS + lines(20_000, "  k#: {<<: 1}"), "OT0111"),
+    "many bad containers": (lambda: PARAMS + lines(20_000, "  k#: {_merge_: x}"), "OT0211"),
+    "many huge ints": (lambda: f"a: [{('9' * 40 + ',') * 80_000}]", "OT0113"),
+    "many bad settings": (lambda: V + "settings:\n" + lines(20_000, "  k#: 1"), "OT0122"),
+    "many missing references": (lambda: PARAMS + lines(20_000, "  k#: ${.x#}"), "OT0241"),
+    "many unclosed references": (lambda: PARAMS + lines(20_000, "  k#: ${"), "OT0240"),
+    "many missing variables": (lambda: PARAMS + lines(20_000, "  k#: ${env:X#}"), "OT0243"),
+    "many references to themselves": (lambda: PARAMS + lines(10_000, "  k#: ${.k#}"), "OT0242"),
+    "a circle of many": (
+        lambda: PARAMS + "".join(f"  k{i}: ${{.k{(i + 1) % 9000}}}\n" for i in range(9000)),
+        "OT0242",
+    ),
+    "many unknown templates": (
+        lambda: (
+            f"{V}templates:\n{lines(9_000, '  t#: {}')}params:\n"
+            + lines(9_000, "  k#: {_template_: x#}")
+        ),
+        "OT0230",
+    ),
+    "many missing includes": (lambda: "defaults:\n" + lines(50_000, "- f#.yaml"), "OT0101"),
+    "many tag directives": (lambda: lines(200_000, "%TAG !a#! x") + "---\na: 1", "OT0105"),
+    "many other directives": (lambda: "%FOO bar\n" * 200_000 + "---\na: 1", "OT0105"),
+    "many documents": (lambda: "---\n" * 500_000, "OT0107"),
+    "many ends": (lambda: V + "...\n" * 500_000 + "a: 1", "OT0105"),
+    "a path of a million keys": (lambda: f"{PARAMS}  a: ${{{'a.' * MB}b}}", "OT0240"),
+    "a path of many other keys": (lambda: f"{PARAMS}  a: ${{{'é.' * MB}b}}", "OT0240"),
+    "a path of many indices": (lambda: f"{PARAMS}  a: '${{a{'[0]' * MB}}}'", "OT0240"),
+    "a path of a million dots": (lambda: f"{PARAMS}  a: ${{{'.' * MB}b}}", "OT0241"),
+    "defaults nested without end": (lambda: f"{PARAMS}  a: '{'${a,' * 900_000}'", "OT0240"),
+    "defaults nested deep": (
+        lambda: f"{PARAMS}  a: '{'${a,' * 60}{'x' * 3 * MB}{'}' * 60}'",
+        "OT0240",
+    ),
+    "many nested defaults": (
+        lambda: f"{PARAMS}  a: '{('${a,' * 60 + 'x' * 1000 + '}' * 60) * 1500}'",
+        "OT0240",
+    ),
+    "many braces in a default": (lambda: f"{PARAMS}  a: '${{a,{'{}' * 250_000}'", "OT0240"),
+    "aliases of one word": (lambda: f"a: [&a x{', *a' * 120_000}]", "OT0115"),
+    "a reference to much, often": (
+        lambda: f"{PARAMS}  a: [{'x,' * 9000}]\n" + lines(100, "  b#: ${params.a}"),
+        "OT0115",
+    ),
+    "items with one key": (
+        lambda: f"{V}params: {{_merge_: keyed, key: n, _value_: [{'{n: 1},' * 9000}]}}",
+        "OT0213",
+    ),
+    "quotes without end": (lambda: "a: '" + "''" * MB, "OT0105"),
+    "escapes without end": (lambda: 'a: "' + "\\x41" * 900_000, "OT0105"),
+    "text that ends in a bracket": (lambda: "a: x\n" + "  x\n" * 500_000 + "b: [", "OT0105"),
+    "carriage returns": (lambda: "a: 1\r" * 400_000, "OT0109"),
+    "line ends of both kinds": (lambda: "a: 1\r\nb: [\r\r\n\n\x85", "OT0105"),
+    "byte order mark twice": (lambda: "\ufeff\ufeffa: 1", "OT0103"),
+    "byte order mark in the middle": (lambda: f"{PARAMS}\ufeff  a: 1", "OT0103"),
+}
+
+
+@pytest.fixture(scope="module")
+def resolve_within_limits() -> Iterator[Callable[[str, Path], dict[str, Any]]]:
+    """Resolve a file (road, path) in a process with limits; what it came to."""
+    script = Path(__file__).with_name("resolve_within_limits.py")
+    source = Path(loader.__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asking, answering = process.stdin, process.stdout
+        assert asking is not None
+        assert answering is not None
+
+        def ask(road: str, path: Path) -> dict[str, Any]:
+            asking.write(f"{road} {path}\n")
+            asking.flush()
+            answer: dict[str, Any] = json.loads(answering.readline())
+            return answer
+
+        yield ask
+        asking.close()
+
+
+def check_refused(answer: dict[str, Any], code: str | None) -> None:
+    assert set(answer) == {"code", "place", "text"}
+    assert answer["code"] == code or code is None
+    text = answer["text"]
     assert text.startswith("error[OT")
     assert all(char.isprintable() or char == "\n" for char in text)
     assert len(text) < 20_000
+
+
+def hostile_bytes(name: str) -> tuple[bytes, str | None]:
+    if name in LARGE:
+        make, code = LARGE[name]
+        return make().encode(), code
+    content, code = HOSTILE[name]
+    return content if isinstance(content, bytes) else content.encode(), code
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *LARGE])
+def test_file_ends_in_a_config_error(folder: Path, name: str, resolve_within_limits: Any) -> None:
+    content, code = hostile_bytes(name)
+    path = folder / "main.yaml"
+    path.write_bytes(content)
+    answer = resolve_within_limits("file", path)
+    check_refused(answer, code)
+    if code != "OT0102":
+        assert answer["place"].startswith(f"{path}:")
+    # As an argument or a text from Python it may be harmless; it must not be worse.
+    for road in ("override", "mapping"):
+        assert "died" not in resolve_within_limits(road, path)
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_sparse_terabyte(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+def make_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def make_includes_through_a_link(path: Path) -> None:
+    (path.parent / "again").symlink_to(".", target_is_directory=True)
+    path.write_text(f"{V}defaults: [again/again/main.yaml]\n", encoding="utf-8")
+
+
+def make_doubling_includes(path: Path) -> None:
+    for i in range(300):
+        text = f"defaults: [f{i + 1}.yaml, ./f{i + 1}.yaml]\n"
+        (path.parent / f"f{i}.yaml").write_text(text, encoding="utf-8")
+    path.write_text(f"{V}defaults: [f0.yaml]\n", encoding="utf-8")
+
+
+# A path that is no ordinary file, or one that includes such a thing.
+STRANGE: dict[str, tuple[Callable[[Path], None], str | None]] = {
+    "a folder": (Path.mkdir, "OT0101"),
+    "a pipe": (make_pipe, "OT0101"),
+    "a link to endless zeros": (lambda path: path.symlink_to("/dev/zero"), "OT0101"),
+    "a link to nothing": (lambda path: path.symlink_to("nowhere.yaml"), "OT0101"),
+    "a link to itself": (make_link_to_itself, "OT0101"),
+    "a terabyte": (make_sparse_terabyte, "OT0102"),
+    "a file whose size is a lie": (lambda path: path.symlink_to("/proc/self/maps"), None),
+    "an include of itself through a link": (make_includes_through_a_link, "OT0202"),
+    "includes that double": (make_doubling_includes, "OT0204"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_file_ends_in_a_config_error(
+    folder: Path, name: str, resolve_within_limits: Any
+) -> None:
+    make, code = STRANGE[name]
+    make(folder / "main.yaml")
+    check_refused(resolve_within_limits("file", folder / "main.yaml"), code)
 
 
 # Words differ between PyYAML's two parsers, what is refused and where does not.
@@ -172,7 +358,12 @@ def test_python_parser_refuses_the_same(
     folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "PARSER", yaml.SafeLoader)
-    test_file_ends_in_a_config_error(folder, name)
+    content, code = hostile_bytes(name)
+    (folder / "main.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        resolve_config("main.yaml", environ={})
+    assert caught.value.code == code or code is None
+    assert str(caught.value.location).startswith("main.yaml:")
 
 
 @pytest.mark.parametrize("text", BOTH_READ)

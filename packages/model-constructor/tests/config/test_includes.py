@@ -60,6 +60,21 @@ ORDERS: list[tuple[str, dict[str, str], dict[str, Any]]] = [
         {"a.yaml": "defaults: [{optional: no.yaml}]\nparams: {x: 1}"},
         {"x": 1, "m": 0},
     ),
+    ("[{optional: sub/no.yaml}, {optional: 'no/such/folder.yaml'}]", {}, {"m": 0}),
+    # the deepest base is lowest, however it comes in
+    (
+        "[a.yaml, base.yaml]",
+        {"a.yaml": "defaults: [base.yaml]\nparams: {x: a}", "base.yaml": "params: {x: base}"},
+        {"x": "a", "m": 0},
+    ),
+    (
+        "[base.yaml, a.yaml]",
+        {"a.yaml": "defaults: [base.yaml]\nparams: {x: a}", "base.yaml": "params: {x: base}"},
+        {"x": "a", "m": 0},
+    ),
+    ("[a.yaml]", {"a.yaml": "schema_version: 1\nparams: {x: '${params.m}'}"}, {"x": 0, "m": 0}),
+    ("[sub/../a.yaml]", {"a.yaml": "params: {x: 1}"}, {"x": 1, "m": 0}),
+    ("[a.b.yaml]", {"a.b.yaml": "params: {x: 1}"}, {"x": 1, "m": 0}),
     ("['sp ace/ü.yaml']", {"sp ace/ü.yaml": "params: {x: 1}"}, {"x": 1, "m": 0}),
 ]
 
@@ -100,6 +115,33 @@ REFUSED: list[tuple[str, dict[str, str], str, str, str]] = [
     ("[a.yaml]", {"a.yaml": "a: [1"}, "OT0105", "not valid YAML", "a.yaml:1:4"),
     ("[a.yaml]", LOOP, "OT0202", "a.yaml → sub/b.yaml → a.yaml", "sub/b.yaml:3:5"),
     ("[d.yaml]", {"d.yaml/x": ""}, "OT0101", "`d.yaml` is a folder", "main.yaml:2:12"),
+    ("[a.YAML]", {"a.YAML": "x: 1"}, "OT0201", "does not end in", "main.yaml:2:12"),
+    ("null", {}, "OT0201", "must be a list of files, got null", "main.yaml:2:11"),
+    ("[null]", {}, "OT0201", "must be a file name, got null", "main.yaml:2:12"),
+    ("[[a.yaml]]", {"a.yaml": "x: 1"}, "OT0201", "must be a file name", "main.yaml:2:12"),
+    ("[{optional: a.yaml, x: 1}]", {}, "OT0201", "must be a file name", "main.yaml:2:12"),
+    ("[{optional: a}]", {}, "OT0201", "does not end in", "main.yaml:2:23"),
+    ("[{optional: a.yaml}]", {"a.yaml": "x: [1"}, "OT0105", "not valid", "a.yaml:1:4"),
+    ("[{optional: main.yaml}]", {}, "OT0202", "main.yaml → main.yaml", "main.yaml:2:23"),
+    ("[./main.yaml]", {}, "OT0202", "main.yaml → main.yaml", "main.yaml:2:12"),
+    (
+        "[a.yaml]",
+        {"a.yaml": "defaults: [main.yaml]"},
+        "OT0202",
+        "main.yaml → a.yaml → main.yaml",
+        "a.yaml:1:12",
+    ),
+    (
+        "[a.yaml]",
+        {
+            "a.yaml": "defaults: [b.yaml]",
+            "b.yaml": "defaults: [c.yaml]",
+            "c.yaml": "defaults: [a.yaml]",
+        },
+        "OT0202",
+        "a.yaml → b.yaml → c.yaml → a.yaml",
+        "c.yaml:1:12",
+    ),
 ]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from model_constructor.config import expressions
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError
 
@@ -106,6 +110,11 @@ VALUES: list[tuple[str, Any]] = [
     ("${env:int:NONE,4}", 4),
     ("${env:NONE,${params.s}}", "text"),
     ("${env:NONE,${env:X}}", 7),
+    ("${env:json:J}", {"a": [1]}),
+    # a default may hold several, in their own defaults too
+    ("${nothing,${params.i}${params.i}}", 33),
+    ("${nothing," + "-".join(["${params.i}"] * 12) + "}", "-".join("3" * 12)),
+    ("${a," * 9 + "x" + "}" * 9, "x"),
     # escapes and what is no reference
     ("$${params.i}", "${params.i}"),
     ("'$${'", "${"),
@@ -163,6 +172,9 @@ ERRORS: list[tuple[str, str, str, str]] = [
     ("${env:float:FLAG}", "OT0244", "expected a number", "6"),
     ("${env:json:WORD}", "OT0244", "not valid JSON", "6"),
     ("1e${params.i}000", "OT0113", "64-bit float", "6"),
+    ("${a," * 10 + "x" + "}" * 10, "OT0240", "nested deeper than 8", "6"),
+    ("${a" + ".b" * 130 + "}", "OT0240", "a path of more than 128 steps", "6"),
+    ("x${env:json:J}", "OT0246", "a mapping and cannot be part of a text", "7"),
 ]
 
 
@@ -214,6 +226,32 @@ def test_cycle_names_every_hop_with_its_place(resolve: Any) -> None:
     assert "params.a → params.b.x → params.c → params.a" in error.message
     places = [error.location, *(str(note.span) for note in error.notes)]
     assert places == ["main.yaml:3:6", "main.yaml:4:10", "main.yaml:5:6"]
+
+
+def test_long_cycle_is_shown_in_part(resolve: Any) -> None:
+    lines = [f"  a{i}: ${{.a{(i + 1) % 50}}}" for i in range(50)]
+    with pytest.raises(ConfigError) as caught:
+        resolve("params:\n" + "\n".join(lines) + "\n")
+    assert "params.a19 → … 30 more … → params.a0" in caught.value.message
+
+
+SEGMENTS = st.sampled_from(["a", "b_c", "d-e", "0", "-1", "é", "[0]", "", " ", "$", "env:", ",1"])
+
+
+@given(segments=st.lists(SEGMENTS, max_size=5), before=st.sampled_from(["", "x", "$", "$$"]))
+def test_plain_references_follow_the_whole_grammar(segments: list[str], before: str) -> None:
+    text = before + "${" + ".".join(segments) + "}"
+
+    def parsed() -> object:
+        try:
+            return expressions.parse_expression(text)
+        except expressions.ExpressionError as error:
+            return str(error)
+
+    quick = parsed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expressions, "_PLAIN", re.compile("(?!)"))
+        assert parsed() == quick
 
 
 def test_failed_value_silences_what_depends_on_it(resolve: Any) -> None:

@@ -37,6 +37,12 @@ MERGES: list[tuple[str | None, str | None, Any]] = [
     ("null", "{a: 1}", {"a": 1}),
     ("{a: {b: 1}}", "{a: null}", {"a": None}),
     ("{a: 1}", "'${params.y}'", 7),
+    ("[1]", "'${params.y}'", 7),
+    ("'${params.y}'", "1", 1),
+    ("{key: 1}", "{key: 2}", {"key": 2}),
+    ("{a: 1, b: 2}", "{b: null, a: 3}", {"a": 3, "b": None}),
+    ("{a: {}}", "{a: {b: {c: 1}}}", {"a": {"b": {"c": 1}}}),
+    ("[[1], [2]]", "[[3]]", [[3]]),
     # replace
     ("{a: 1}", "{_merge_: replace, _value_: {b: 2}}", {"b": 2}),
     ("{a: 1}", "{_merge_: replace, _value_: 3}", 3),
@@ -50,6 +56,10 @@ MERGES: list[tuple[str | None, str | None, Any]] = [
         {"b": [1]},
     ),
     ("{_merge_: replace, _value_: {a: 1}}", "{b: 1}", {"a": 1, "b": 1}),
+    ("{a: 1}", "{_merge_: replace, _value_: null}", None),
+    ("[1, 2]", "{_merge_: replace, _value_: {a: 1}}", {"a": 1}),
+    ("{a: 1}", "{_merge_: replace, _value_: '${params.y}'}", 7),
+    ("{a: 1}", "{_merge_: replace, _value_: {_merge_: replace, _value_: {b: 1}}}", {"b": 1}),
     # append and prepend
     ("[1]", "{_merge_: append, _value_: [2, 3]}", [1, 2, 3]),
     ("[1]", "{_merge_: prepend, _value_: [2, 3]}", [2, 3, 1]),
@@ -60,6 +70,10 @@ MERGES: list[tuple[str | None, str | None, Any]] = [
     ("{_merge_: append, _value_: [1]}", "{_merge_: append, _value_: [2]}", [1, 2]),
     ("{a: [1]}", "{a: {_merge_: append, _value_: [2]}, b: 3}", {"a": [1, 2], "b": 3}),
     ("[{a: 1}]", "{_merge_: append, _value_: [{b: 1}]}", [{"a": 1}, {"b": 1}]),
+    ("[1]", "{_merge_: append, _value_: [1]}", [1, 1]),
+    ("[1]", "{_merge_: append, _value_: [[2]]}", [1, [2]]),
+    ("[1]", "{_merge_: prepend, _value_: [{_merge_: delete}, 0]}", [0, 1]),
+    ("[1]", "{_merge_: append, _value_: ['${params.y}']}", [1, 7]),
     # keyed
     (
         "[{n: a, v: 1}, {n: b, v: 2}]",
@@ -72,6 +86,29 @@ MERGES: list[tuple[str | None, str | None, Any]] = [
         [{"n": "a", "v": 1}, {"n": "b"}],
     ),
     (None, "{_merge_: keyed, key: n, _value_: [{n: a}]}", [{"n": "a"}]),
+    ("null", "{_merge_: keyed, key: n, _value_: [{n: a}]}", [{"n": "a"}]),
+    ("[{n: a}]", "{_merge_: keyed, key: n, _value_: []}", [{"n": "a"}]),
+    (
+        "[{n: a, v: 1}]",
+        "{_merge_: keyed, key: n, _value_: [{n: a, v: null}]}",
+        [{"n": "a", "v": None}],
+    ),
+    (
+        "[{n: a, v: {x: 1, y: 1}, l: [1]}]",
+        "{_merge_: keyed, key: n, _value_: [{n: a, v: {y: 2}, l: [2]}]}",
+        [{"n": "a", "v": {"x": 1, "y": 2}, "l": [2]}],
+    ),
+    (
+        "[{n: a, l: [1]}]",
+        "{_merge_: keyed, key: n, _value_: [{n: a, l: {_merge_: append, _value_: [2]}}]}",
+        [{"n": "a", "l": [1, 2]}],
+    ),
+    (
+        "[{n: a, in: [{k: 1, v: 1}]}]",
+        "{_merge_: keyed, key: n, _value_: "
+        "[{n: a, in: {_merge_: keyed, key: k, _value_: [{k: 1, w: 2}]}}]}",
+        [{"n": "a", "in": [{"k": 1, "v": 1, "w": 2}]}],
+    ),
     ("[1, {m: 2}]", "{_merge_: keyed, key: n, _value_: [{n: a}]}", [1, {"m": 2}, {"n": "a"}]),
     (
         "[{n: a, v: 1}]",
@@ -89,6 +126,9 @@ MERGES: list[tuple[str | None, str | None, Any]] = [
     (None, "{_merge_: delete}", ABSENT),
     ("{a: 1, b: 2}", "{a: {_merge_: delete}}", {"b": 2}),
     ("{a: 1}", "{c: {_merge_: delete}}", {"a": 1}),
+    ("{a: 1}", "{_merge_: delete, _value_: 3}", ABSENT),
+    ("{_merge_: delete}", "1", 1),
+    ("{a: {b: 1}}", "{a: {b: {_merge_: delete}}}", {"a": {}}),
     # containers where nothing is merged
     (None, "[{_merge_: delete}, 1]", [1]),
     (None, "[{_merge_: append, _value_: [1]}]", [[1]]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from model_constructor.config.resolve import resolve_config
 from model_constructor.diagnostics import render
 from model_constructor.errors import ConfigError
 
+SEARCHING = "FUZZ_EXAMPLES" in os.environ  # set by `make fuzz`
+
 fuzzed = settings(
-    max_examples=300,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "400")),
     deadline=None,
-    derandomize=True,
+    derandomize=not SEARCHING,
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

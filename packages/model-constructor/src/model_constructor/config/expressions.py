@@ -16,9 +16,16 @@ from model_constructor.config.nodes import MAX_DEPTH
 from model_constructor.config.scalars import shorten
 from model_constructor.errors import close_matches
 
+MAX_SEGMENTS = 2 * MAX_DEPTH
+MAX_NESTED = 8
+"""Defaults inside defaults; each level is read once more."""
 ENV_TYPES = ("int", "float", "bool", "json")
 
 _SEGMENT = re.compile(r"\.?([^.\[\]{}$,:\s][^.\[\]{}$,:]*)|\[(0|-?[1-9][0-9]{0,8})\]")
+# Keys and dots alone, as nearly all references are; the whole grammar takes four times as long.
+_PLAIN = re.compile(r"\$\{([A-Za-z_][\w-]*(?:\.[\w-]+){0,20})\}", re.ASCII)
+# What decides where a reference ends: braces, and quotes that open a text.
+_MARK = re.compile(r"[{}]|(?<=[,:\[{])\s*['\"]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -95,8 +102,8 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
     Raises:
         ExpressionError: A reference is unclosed, empty or malformed.
     """
-    if depth > MAX_DEPTH:
-        raise ExpressionError("`${…}` nested too deep", offset, offset + 2)
+    if depth > MAX_NESTED + 1:
+        raise ExpressionError(f"`${{…}}` nested deeper than {MAX_NESTED}", offset, offset + 2)
     parts: list[str | Reference] = []
     position = 0
     while True:
@@ -109,6 +116,10 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
             continue
         if found > position:
             parts.append(text[position:found])
+        if plain := _PLAIN.match(text, found):
+            parts.append(Reference(plain[0], offset + found, tuple(plain[1].split("."))))
+            position = plain.end()
+            continue
         end = _closing(text, found, offset)
         parts.append(_reference(text[found:end], offset + found, depth))
         position = end
@@ -119,21 +130,26 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
 
 def _closing(text: str, start: int, offset: int) -> int:
     """The index after the brace that closes the reference at ``start``."""
-    level, quote, previous = 0, "", ""
-    for i in range(start + 1, len(text)):
-        char = text[i]
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"" and previous in ",:[{":
-            quote = char
-        elif char == "{":
-            level += 1
+    opened: list[bool] = []  # for each open brace, whether it is one of a reference
+    nested = 0
+    position = start + 1
+    while mark := _MARK.search(text, position):
+        position = mark.end()
+        char = text[position - 1]
+        if char == "{":
+            opened.append(text[position - 2] == "$")
+            nested += opened[-1]
+            if nested > MAX_NESTED + 1 or len(opened) > MAX_DEPTH:
+                message = f"`${{…}}` nested deeper than {MAX_NESTED}"
+                raise ExpressionError(message, offset + start, offset + position)
         elif char == "}":
-            level -= 1
-            if level == 0:
-                return i + 1
-        if not char.isspace():
-            previous = char
+            nested -= opened.pop()
+            if not opened:
+                return position
+        else:
+            position = text.find(char, position) + 1
+            if position == 0:
+                break
     raise ExpressionError(
         "`${` without a closing `}`",
         offset + start,
@@ -177,6 +193,8 @@ def _reference(source: str, start: int, depth: int) -> Reference:
         if match is None or (match[1] is not None and dotted != bool(segments)):
             raise fail(f"`{shorten(name)}` is not a path", "write it like `section.list.0.key`")
         segments.append(match[1] if match[1] is not None else int(match[2]))
+        if len(segments) > MAX_SEGMENTS:
+            raise fail(f"a path of more than {MAX_SEGMENTS} steps")
         position = match.end()
     if not segments:
         raise fail(f"`{shorten(name)}` is not a path", "`.key` names a neighbour of this value")

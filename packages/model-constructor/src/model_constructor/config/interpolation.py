@@ -31,10 +31,11 @@ from model_constructor.config.nodes import (
     replaced,
     replaced_everywhere,
 )
-from model_constructor.config.scalars import Scalar, parse_scalar, write_scalar
+from model_constructor.config.scalars import Scalar, parse_scalar, shorten, write_scalar
 from model_constructor.config.schema import TRUST_IT
 from model_constructor.config.suggestions import missing_segment
 from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
     ConfigError,
     ConfigPath,
     Note,
@@ -45,12 +46,13 @@ from model_constructor.findings import Findings
 
 MAX_TEXT = 1024 * 1024
 MAX_TOTAL_TEXT = 16 * MAX_TEXT
+MAX_SHOWN_HOPS = 20
 
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 
-# A step of the work: asks for the resolved node at a path, gets it (None: it failed), and returns
-# its own result.
-_Step = Generator[ConfigPath, "Node | None", "Node | None"]
+# A step of the work: asks for a node at a path to be resolved, gets it (None: it failed), and
+# returns its own result.
+_Step = Generator[tuple[ConfigPath, Node], "Node | None", "Node | None"]
 
 
 def interpolate(
@@ -62,7 +64,7 @@ def interpolate(
         findings: Takes malformed or missing references, cycles and unset variables.
     """
     resolver = _Resolver(root, environ, untrusted)
-    resolved = resolver.run(())
+    resolved = resolver.run((), root)
     unknown = [path for path, node in resolver.done.items() if node is None]
     findings.add(resolver.errors, unknown=unknown)
     return resolved or root, frozenset(resolver.secret_texts)
@@ -77,50 +79,67 @@ class _Resolver:
         self.done: dict[ConfigPath, Node | None] = {}
         self.secret_texts: set[str] = set()
         self.total = 0
+        self.dynamic: set[int] = set()
+        self.find_dynamic(root)
 
-    def run(self, wanted: ConfigPath) -> Node | None:
-        """Resolve a path and all it needs."""
-        waiting: dict[ConfigPath, _Step] = {wanted: self.resolve(wanted)}
+    def find_dynamic(self, node: Node) -> bool:
+        """Note which nodes hold a reference, in themselves or below: no others need work."""
+        value = node.value
+        found = False
+        if isinstance(value, str):
+            found = "${" in value
+        elif isinstance(value, (dict, list)):
+            for inner in value.values() if isinstance(value, dict) else value:
+                if isinstance(inner.value, (str, dict, list)) and self.find_dynamic(inner):
+                    found = True
+        if found:
+            self.dynamic.add(id(node))
+        return found
+
+    def run(self, path: ConfigPath, node: Node) -> Node | None:
+        """Resolve a node and all it needs."""
+        stack = [(path, self.resolve(path, node))]
+        waiting = {path}
         answer: Node | None = None
-        while waiting:
-            path = next(reversed(waiting))
+        while stack and len(self.errors) < MAX_COLLECTED_ERRORS:
+            path, step = stack[-1]
             try:
-                needed = waiting[path].send(answer)
+                needed, node = step.send(answer)
             except StopIteration as finished:
                 answer = self.done[path] = finished.value
-                del waiting[path]
-                continue
             except ConfigError as error:
                 self.errors += error.errors
                 answer = self.done[path] = None
-                del waiting[path]
-                continue
-            answer = None
-            if needed in self.done:
-                answer = self.done[needed]
-            elif needed in waiting:
-                self.errors.append(self.cycle_error(needed, list(waiting)))
             else:
-                waiting[needed] = self.resolve(needed)
+                answer = None
+                if needed in self.done:
+                    answer = self.done[needed]
+                elif needed in waiting:
+                    self.errors.append(self.cycle_error(needed, [path for path, _ in stack]))
+                else:
+                    stack.append((needed, self.resolve(needed, node)))
+                    waiting.add(needed)
+                continue
+            stack.pop()
+            waiting.remove(path)
         return answer
 
-    def resolve(self, path: ConfigPath) -> _Step:
+    def resolve(self, path: ConfigPath, node: Node) -> _Step:
         """The node at a path of the merged tree, resolved."""
-        node = self.at(path)
+        if id(node) not in self.dynamic:
+            return node
         if isinstance(node.value, dict):
-            fields: dict[str, Node] = {}
+            fields = dict(node.value)
             for key, field in node.value.items():
-                found = (yield (*path, key)) if _needs_work(field) else field
-                fields[key] = found or field
+                if id(field) in self.dynamic:
+                    fields[key] = (yield (*path, key), field) or field
             return replaced(node, value=fields)
         if isinstance(node.value, list):
-            items: list[Node] = []
+            items = list(node.value)
             for i, item in enumerate(node.value):
-                found = (yield (*path, i)) if _needs_work(item) else item
-                items.append(found or item)
+                if id(item) in self.dynamic:
+                    items[i] = (yield (*path, i), item) or item
             return replaced(node, value=items)
-        if not is_dynamic(node):
-            return node
         try:
             template = parse_expression(str(node.value))
         except ExpressionError as error:
@@ -220,25 +239,25 @@ class _Resolver:
         if reference.up > len(path):
             raise _error("OT0241", f"`{reference.source}` leaves the file", node, path, reference)
         here = path[: len(path) - reference.up] if reference.up else ()
-        current: Node | None = self.at(here)
+        current = self.at(here)
         resolved = False
         for i, segment in enumerate(reference.segments):
-            assert current is not None
-            if not resolved and is_dynamic(current):
-                resolved = True
-                current = yield here
-                if current is None:
+            if not resolved and isinstance(current.value, str) and id(current) in self.dynamic:
+                found = yield here, current
+                if found is None:
                     return None
+                resolved, current = True, found
             child = _child(current, segment)
             if child is None:
                 error = missing_segment(reference, i, self.root, here, current, path)
                 raise _MissingError(error)
             key, current = child
             here = (*here, key)
-        if not resolved and current is not None and _needs_work(current):
-            current = yield here
-        if current is None:
-            return None
+        if not resolved and id(current) in self.dynamic:
+            found = yield here, current
+            if found is None:
+                return None
+            current = found
         return replaced(current, references=(Hop(reference.source, here),))
 
     def at(self, path: ConfigPath) -> Node:
@@ -253,16 +272,18 @@ class _Resolver:
         """The whole loop, each hop with its place."""
         loop = waiting[waiting.index(first) :]
         hops = [(path, node) for path in loop if is_dynamic(node := self.at(path))]
-        names = [format_config_path(path) for path, _ in hops]
         start, node = hops[0]
+        names = [format_config_path(path) for path, _ in hops[:MAX_SHOWN_HOPS]]
+        hidden = len(hops) - len(names)
+        shown = [*names, *([f"… {hidden} more …"] if hidden else []), names[0]]
         return ConfigError(
-            f"references go in a circle: {' → '.join([*names, names[0]])}",
+            f"references go in a circle: {' → '.join(shown)}",
             code="OT0242",
             config_path=start,
             span=node.span,
             notes=[
-                Note(f"{name}: {hop.value}", hop.span)
-                for name, (_, hop) in zip(names[1:], hops[1:], strict=True)
+                Note(f"{name}: {shorten(str(hop.value))}", hop.span)
+                for name, (_, hop) in zip(names[1:], hops[1:], strict=False)
             ],
         )
 
@@ -274,16 +295,13 @@ class _MissingError(Exception):
         self.error = error
 
 
-def _needs_work(node: Node) -> bool:
-    return isinstance(node.value, dict | list) or is_dynamic(node)
-
-
 def _child(node: Node, segment: str | int) -> tuple[str | int, Node] | None:
     """A field or item, with its proper key: text digits index a list."""
     value = node.value
     if isinstance(value, dict):
         key = str(segment)
-        return (key, value[key]) if key in value else None
+        field = value.get(key)
+        return (key, field) if field is not None else None
     if not isinstance(value, list):
         return None
     if not _INDEX.fullmatch(str(segment)):
@@ -295,14 +313,18 @@ def _child(node: Node, segment: str | int) -> tuple[str | int, Node] | None:
 
 def _placed(result: Node, node: Node) -> Node:
     """A result as the value of the field that the expression stands in."""
-    return replaced(
-        result,
-        # A relative path means what it means where it was written, which may be another file.
-        origin=Origin(node.origin.name, result.origin.folder, node.origin.layer),
-        span=node.span,
-        key_span=node.key_span,
-        history=node.history,
-        written=describe(node),
+    # A relative path means what it means where it was written, which may be another file.
+    origin = Origin(node.origin.name, result.origin.folder, node.origin.layer)
+    return Node(
+        result.value,
+        origin,
+        node.span,
+        node.key_span,
+        result.text,
+        node.history,
+        describe(node),
+        result.references,
+        result.secret,
     )
 
 

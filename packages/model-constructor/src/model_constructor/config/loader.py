@@ -6,7 +6,6 @@ says what it means. The only module that imports yaml.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -20,13 +19,22 @@ from model_constructor.config.nodes import (
     replaced,
     size_error,
 )
-from model_constructor.config.scalars import shorten
+from model_constructor.config.scalars import parse_scalar, shorten
 from model_constructor.config.syntax import bad_escape, syntax_error
 from model_constructor.config.tags import STR_TAG, check_collection_tag, tagged_scalar
 from model_constructor.config.text import check_characters
-from model_constructor.errors import ConfigError, ConfigPath, Note, Span, raise_collected
+from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
+    ConfigError,
+    ConfigPath,
+    Note,
+    Span,
+    raise_collected,
+)
 
 MAX_ALIAS_RATIO = 100
+MAX_TAG_DIRECTIVES = 100
+_new_tuple = tuple.__new__
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -111,7 +119,7 @@ class _Open:
         self.first = first
         self.height = 1
         self.start = start
-        self.end = (start.end_line, start.end_column)
+        self.end = start
 
 
 class _Builder:
@@ -120,6 +128,7 @@ class _Builder:
     def __init__(self, text: str, origin: Origin) -> None:
         self.text = text
         self.origin = origin
+        self.name = origin.name
         self.errors: list[ConfigError] = []
         self.open: list[_Open] = []
         self.anchors: dict[str, tuple[Node, int, int]] = {}
@@ -129,8 +138,9 @@ class _Builder:
 
     def span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(
-            self.origin.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
+        # What Span(…) does, without a call more for each key and value.
+        return _new_tuple(
+            Span, (self.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         )
 
     def path(self) -> ConfigPath:
@@ -144,13 +154,17 @@ class _Builder:
 
     def awaiting_key(self) -> _Open | None:
         """The open collection, if it is a mapping and a key comes next."""
-        frame = self.open[-1] if self.open else None
-        return frame if frame and frame.items is not None and frame.key is None else None
+        if not self.open:
+            return None
+        frame = self.open[-1]
+        return frame if frame.key is None and frame.items is not None else None
 
     def report(self, code: str, message: str, span: Span, **more: Any) -> None:
         self.errors.append(
             ConfigError(message, code=code, config_path=self.path(), span=span, **more)
         )
+        if len(self.errors) >= MAX_COLLECTED_ERRORS:
+            raise self.errors.pop()
 
     def count(self, nodes: int, span: Span) -> None:
         self.expanded += nodes
@@ -160,22 +174,25 @@ class _Builder:
     def scalar(self, event: Any) -> None:
         span = self.span(event)
         self.written += 1
-        frame = self.awaiting_key()
-        if frame is not None:
-            self.key(frame, event, span)
-            return
+        if self.open:
+            frame = self.open[-1]
+            if frame.key is None and frame.items is not None:
+                self.key(frame, event, span)
+                return
         self.count(1, span)
+        value = written = event.value
         plain = not event.style and event.tag is None
-        text = event.value if plain else None
         try:
-            value = tagged_scalar(event.value, event.tag, plain=not event.style)
+            if plain:
+                value = parse_scalar(written)
+            elif event.tag is not None:
+                value = tagged_scalar(written, event.tag, plain=not event.style)
         except ValueError as error:
-            code = "OT0113" if plain else "OT0112"
-            self.report(code, str(error), span)
+            self.report("OT0113" if plain else "OT0112", str(error), span)
             value = None
-        if isinstance(value, str) and (bad := bad_escape(value)):
+        if event.style and (bad := bad_escape(written)):
             self.report("OT0103", bad, span)
-        node = Node(value, self.origin, span=span, text=text)
+        node = Node(value, self.origin, span, None, written if plain else None)
         self.complete(node, span, event.anchor, 1, 0)
 
     def key(self, frame: _Open, event: Any, span: Span) -> None:
@@ -190,7 +207,7 @@ class _Builder:
             self.report("OT0110", f"`{name}`: `${{…}}` works in values, not in keys", span)
         elif event.tag not in (None, "!", STR_TAG):
             self.report("OT0112", f"key `{name}` has a tag; keys are always text", span)
-        elif bad := bad_escape(name):
+        elif event.style and (bad := bad_escape(name)):
             self.report("OT0103", bad, span)
         earlier = frame.key_spans.setdefault(name, span)
         if earlier is not span:
@@ -208,7 +225,7 @@ class _Builder:
             )
         if len(self.open) >= MAX_DEPTH:
             raise depth_error(self.path(), span)
-        if message := check_collection_tag(event):
+        if event.tag is not None and (message := check_collection_tag(event)):
             self.report("OT0112", message, span)
         self.written += 1
         self.count(1, span)
@@ -216,11 +233,13 @@ class _Builder:
 
     def end(self, event: Any) -> None:
         frame = self.open.pop()
-        mark = event.end_mark
+        start, end, mark = frame.start, frame.end, event.end_mark
         # A block collection "ends" where the next token starts; its last value is what one means.
-        is_flow = mark.index > event.start_mark.index
-        end = (mark.line + 1, mark.column + 1) if is_flow else frame.end
-        span = Span(frame.start.file, frame.start.line, frame.start.column, *end)
+        if mark.index > event.start_mark.index:
+            end_line, end_column = mark.line + 1, mark.column + 1
+        else:
+            end_line, end_column = end.end_line, end.end_column
+        span = Span(self.name, start.line, start.column, end_line, end_column)
         value: dict[str, Node] | list[Node]
         if frame.items is None:
             value = frame.values
@@ -266,20 +285,23 @@ class _Builder:
             self.root = node
             return
         frame = self.open[-1]
-        frame.height = max(frame.height, height + 1)
-        frame.end = (span.end_line, span.end_column)
-        if frame.items is None or frame.key is None:
+        if height >= frame.height:
+            frame.height = height + 1
+        frame.end = span
+        key = frame.key
+        if frame.items is None or key is None:
             frame.values.append(node)
             return
         if frame.is_merge:
             frame.merged += self.merge_sources(node, span)
         else:
-            key_span = frame.key_spans[frame.key]
-            self.check_colon(frame.key, key_span, node)
-            if node.key_span is not None or node.span is not span:
+            key_span = frame.key_spans[key]
+            if node.text == "":
+                self.check_colon(key, key_span, span)
+            if node.span is not span:
                 node = replaced(node)  # an alias: the node belongs to another key already
             node.key_span = key_span
-            frame.items[frame.key] = node
+            frame.items[key] = node
         frame.key = None
 
     def merge_sources(self, node: Node, span: Span) -> list[dict[str, Node]]:
@@ -290,11 +312,9 @@ class _Builder:
             self.report("OT0111", message, span, help="write `<<: *anchor`")
         return mappings
 
-    def check_colon(self, key: str, key_span: Span, node: Node) -> None:
+    def check_colon(self, key: str, key_span: Span, span: Span) -> None:
         """``{lr:1}`` is a key ``lr:1`` to YAML, which nobody means."""
-        if node.text != "" or ":" not in key or node.span is None:
-            return
-        if (node.span.line, node.span.column) == (key_span.end_line, key_span.end_column):
+        if ":" in key and (span.line, span.column) == (key_span.end_line, key_span.end_column):
             name, _, value = key.partition(":")
             self.report(
                 "OT0105",
@@ -316,7 +336,15 @@ def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
     }
     documents = 0
     try:
-        for event in _events(text):
+        if text.count("%TAG") > MAX_TAG_DIRECTIVES:
+            # libyaml compares each with all before it.
+            raise ConfigError(
+                f"more than {MAX_TAG_DIRECTIVES} `%TAG` directives",
+                code="OT0105",
+                span=Span(origin.name, 1, 1, 1, 2),
+            )
+        # Not yaml.parse(), which asks twice for each event.
+        for event in iter(PARSER(text).get_event, None):
             handle = handlers.get(type(event))
             if handle is not None:
                 handle(event)
@@ -337,7 +365,3 @@ def _build(text: str, origin: Origin) -> tuple[Node | None, list[ConfigError]]:
         # PyYAML's Python parser lets chr()'s errors through for a bad escape.
         builder.errors.append(syntax_error(error, text, origin.name, builder.path()))
     return builder.root, builder.errors
-
-
-def _events(text: str) -> Iterator[Any]:
-    return iter(yaml.parse(text, Loader=PARSER))

@@ -12,7 +12,7 @@ from model_constructor.config.containers import (
     read_container,
 )
 from model_constructor.config.nodes import Node, describe, is_dynamic, kind, over, replaced
-from model_constructor.errors import ConfigError, ConfigPath, Note
+from model_constructor.errors import MAX_COLLECTED_ERRORS, ConfigError, ConfigPath, Note
 
 _LIST_MODES = ("append", "prepend", "keyed")
 
@@ -33,6 +33,8 @@ class Merger:
             defer: The field may get a value from a template later, so a container without a base
                 is kept until then.
         """
+        if len(self.errors) >= MAX_COLLECTED_ERRORS:
+            return base
         try:
             if is_container(upper):
                 return self._container(base, read_container(upper, path), path, defer)
@@ -72,7 +74,11 @@ class Merger:
         defer = defer or "_template_" in fields or "_template_" in lower
         merged = dict(lower)
         for name, field in fields.items():
-            result = self.merge(lower.get(name), field, (*path, name), defer=defer)
+            below = lower.get(name)
+            if below is None and not isinstance(field.value, (dict, list)):
+                merged[name] = field  # most fields, and nothing can be wrong with them
+                continue
+            result = self.merge(below, field, (*path, name), defer=defer)
             if result is None:
                 merged.pop(name, None)
             else:

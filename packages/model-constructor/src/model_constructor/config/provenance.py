@@ -1,4 +1,4 @@
-"""The history of every value: which layers set it, lowest first."""
+"""What a resolved tree knows of every value: its source, and which layers set it, lowest first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 
 from model_constructor.config.nodes import Hop, Node, describe
 from model_constructor.errors import ConfigPath, Span
+from model_constructor.source_map import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,20 @@ def _all_nodes(node: Node) -> Iterator[Node]:
     if isinstance(inner, dict | list):
         for item in inner.values() if isinstance(inner, dict) else inner:
             yield from _all_nodes(item)
+
+
+class Sources(Mapping[ConfigPath, Source]):
+    """What is known of each node by its path, for a `SourceMap`; written out when asked for."""
+
+    def __init__(self, nodes: Mapping[ConfigPath, Node]) -> None:
+        self._nodes = nodes
+
+    def __getitem__(self, path: ConfigPath) -> Source:
+        node = self._nodes[path]
+        return Source(node.span, node.key_span, node.text, node.origin.folder, node.origin.layer)
+
+    def __iter__(self) -> Iterator[ConfigPath]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)

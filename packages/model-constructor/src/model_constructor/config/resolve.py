@@ -29,14 +29,14 @@ from model_constructor.config.nodes import (
     from_python,
     size_error,
 )
-from model_constructor.config.provenance import Layer, Provenance
+from model_constructor.config.provenance import Layer, Provenance, Sources
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
 from model_constructor.config.unused import unused_params, unused_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note
 from model_constructor.findings import Findings
 from model_constructor.redaction import hide_in_error
-from model_constructor.source_map import Source, SourceMap
+from model_constructor.source_map import SourceMap
 
 __all__ = [
     "Layer",
@@ -183,12 +183,12 @@ def _resolve(
         settings = replace(settings, allow_imports=False, allow_target=False, untrusted=True)
     outcome = _Outcome()
     data = outcome.plain(root, ())
-    unused += unused_params(root, outcome.nodes.values(), len(trees) - 1)
+    unused += unused_params(root, outcome.history.values(), len(trees) - 1)
     return ResolvedConfig(
         data=data,
         settings=settings,
-        source_map=SourceMap(outcome.sources),
-        provenance=Provenance(outcome.nodes, merged),
+        source_map=SourceMap(Sources(outcome.nodes)),
+        provenance=Provenance(outcome.history, merged),
         files=files,
         # A reference that failed may have been the one that reads a value.
         warnings=(*merger.warnings, *(() if findings.errors else unused)),
@@ -225,27 +225,24 @@ class _Outcome:
     """Collects what a resolved tree holds while it is turned into plain data."""
 
     def __init__(self) -> None:
-        self.sources: dict[ConfigPath, Source] = {}
         self.nodes: dict[ConfigPath, Node] = {}
+        self.history: dict[ConfigPath, Node] = {}
         self.secrets: list[ConfigPath] = []
 
     def plain(self, node: Node, path: ConfigPath) -> Any:
-        if len(self.sources) >= MAX_NODES:
+        if len(self.nodes) >= MAX_NODES:
             raise size_error(path, node.span)
-        origin = node.origin
-        self.sources[path] = Source(
-            node.span, node.key_span, node.text, origin.folder, origin.layer
-        )
+        self.nodes[path] = node
         value = node.value
-        if isinstance(value, dict | list):
+        if isinstance(value, (dict, list)):
             if len(path) >= MAX_DEPTH:
                 raise depth_error(path, node.span)
             if not value or node.history or node.written:
-                self.nodes[path] = node
+                self.history[path] = node
             if isinstance(value, dict):
                 return {key: self.plain(field, (*path, key)) for key, field in value.items()}
             return [self.plain(item, (*path, i)) for i, item in enumerate(value)]
-        self.nodes[path] = node
+        self.history[path] = node
         if node.secret:
             self.secrets.append(path)
         return value

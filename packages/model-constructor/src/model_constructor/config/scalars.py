@@ -24,10 +24,12 @@ _NAMED: dict[str, Scalar] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
 
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
-_INT = re.compile(r"[-+]?[0-9]+")
-_BASED_INT = re.compile(r"0x(?P<hex>[0-9a-fA-F]+)|0o(?P<octal>[0-7]+)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(
+    r"(?P<int>[-+]?(?:0|[1-9][0-9]*))"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<hex>0x[0-9a-fA-F]+)"
+    r"|(?P<octal>0o[0-7]+)"
+)
 
 
 def parse_scalar(text: str) -> Scalar:
@@ -41,21 +43,18 @@ def parse_scalar(text: str) -> Scalar:
     """
     if text in _NAMED:
         return _NAMED[text]
-    if text[0] not in "+-.0123456789" or _LEADING_ZERO.match(text):
+    number = _NUMBER.fullmatch(text) if text[0] in "+-.0123456789" else None
+    if number is None:
         return text
-    if _INT.fullmatch(text):
+    form = number.lastgroup
+    if form == "int":
         return _checked_int(text, 10)
-    based = _BASED_INT.fullmatch(text)
-    if based:
-        if based["hex"]:
-            return _checked_int(based["hex"], 16)
-        return _checked_int(based["octal"], 8)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        if math.isinf(number):
-            raise ValueError(f"{shorten(text)} is too large for a 64-bit float")
-        return number
-    return text
+    if form != "float":
+        return _checked_int(text[2:], 16 if form == "hex" else 8)
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{shorten(text)} is too large for a 64-bit float")
+    return value
 
 
 def write_scalar(value: Scalar) -> str:
@@ -84,8 +83,8 @@ def shorten(text: str, limit: int = 60) -> str:
 
 def _checked_int(digits: str, base: int) -> int:
     # The length is looked at first: int() of a million digits would take minutes.
-    significant = digits.lstrip("+-0")
-    number = int(digits, base) if len(significant) <= 64 else INT_MAX + 1
+    short = len(digits) <= 64 or len(digits.lstrip("+-0")) <= 64
+    number = int(digits, base) if short else INT_MAX + 1
     if not INT_MIN <= number <= INT_MAX:
         raise ValueError(f"{shorten(digits)} does not fit a 64-bit integer")
     return number

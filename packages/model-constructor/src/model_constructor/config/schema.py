@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from model_constructor.config.late_typing import coerce
 from model_constructor.config.nodes import Node, describe, kind
-from model_constructor.errors import ConfigError, ConfigPath, close_matches
+from model_constructor.errors import MAX_COLLECTED_ERRORS, ConfigError, ConfigPath, close_matches
 from model_constructor.source_map import Source
 
 SCHEMA_VERSION = 1
@@ -70,6 +70,7 @@ _SETTINGS = ("strict", "allow_imports", "allowed_import_prefixes", "allow_target
 
 def check_top_level(fields: Mapping[str, Node]) -> list[ConfigError]:
     """Everything wrong with the names of the top-level keys and with `schema_version`."""
+    unknown = [(name, node) for name, node in fields.items() if name not in TOP_LEVEL_KEYS]
     errors = [
         ConfigError(
             f"unknown top-level key `{name}`",
@@ -79,8 +80,7 @@ def check_top_level(fields: Mapping[str, Node]) -> list[ConfigError]:
             suggestions=close_matches(name, TOP_LEVEL_KEYS),
             help="values of your own for `${…}` go under `params`",
         )
-        for name, node in fields.items()
-        if name not in TOP_LEVEL_KEYS
+        for name, node in unknown[:MAX_COLLECTED_ERRORS]
     ]
     version = fields.get("schema_version")
     if version is None:
@@ -119,6 +119,8 @@ def read_settings(fields: Mapping[str, Node]) -> tuple[Settings, list[ConfigErro
     switches: dict[str, bool] = {}
     prefixes = Settings().allowed_import_prefixes
     for name, node in section.value.items():
+        if len(errors) >= MAX_COLLECTED_ERRORS:
+            break
         path = ("settings", name)
         try:
             if name in _SWITCHES:

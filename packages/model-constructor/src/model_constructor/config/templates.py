@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from operator import is_not
 
 from model_constructor.config.merge import Merger
 from model_constructor.config.nodes import (
@@ -16,6 +18,7 @@ from model_constructor.config.nodes import (
     size_error,
 )
 from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
     ConfigError,
     ConfigPath,
     Note,
@@ -94,7 +97,7 @@ class _Expansion:
         return self.done[name]
 
     def expand(self, node: Node, path: ConfigPath) -> Node:
-        if not isinstance(node.value, dict | list):
+        if not isinstance(node.value, (dict, list)) or len(self.errors) >= MAX_COLLECTED_ERRORS:
             return node
         # Counted across templates that use each other, so that a long chain cannot overflow.
         self.depth += 1
@@ -108,12 +111,18 @@ class _Expansion:
     def collection(self, node: Node, value: dict[str, Node] | list[Node], path: ConfigPath) -> Node:
         if isinstance(value, list):
             items = [self.expand(item, (*path, i)) for i, item in enumerate(value)]
-            return replaced(node, value=items)
+            return replaced(node, value=items) if any(map(is_not, items, value)) else node
         fields = {
-            key: self.expand(field, (*path, key)) for key, field in value.items() if key != TEMPLATE
+            key: self.expand(field, (*path, key))
+            if isinstance(field.value, (dict, list))
+            else field
+            for key, field in value.items()
+            if key != TEMPLATE
         }
-        own = replaced(node, value=fields)
         reference = value.get(TEMPLATE)
+        if reference is None and not any(map(is_not, fields.values(), value.values())):
+            return node
+        own = replaced(node, value=fields)
         template = self.look_up(reference, path) if reference is not None else None
         if template is None:
             if reference is not None:
@@ -136,7 +145,7 @@ class _Expansion:
             )
             return None
         if name not in self.templates:
-            known = ", ".join(self.templates) or "none"
+            known = ", ".join(islice(self.templates, 20)) or "none"
             self.errors.append(
                 ConfigError(
                     f"unknown template `{name}`",

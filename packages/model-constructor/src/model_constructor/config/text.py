@@ -12,7 +12,10 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 SURROGATE = re.compile("[\ud800-\udfff]")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML forbids, and a byte order mark that is not at the start, which nobody can see.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 def read_bytes(path: Path, name: str) -> bytes:

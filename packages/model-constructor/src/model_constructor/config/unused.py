@@ -25,7 +25,7 @@ def unused_params(root: Node, nodes: Iterable[Node], layer: int) -> list[Note]:
     params = _section(root, "params")
     if params is None:
         return []
-    read = {path for node in nodes for path in node.references}
+    read = {hop.path for node in nodes for hop in node.references if hop.path is not None}
     touched = {path[:length] for path in read for length in range(len(path))}
 
     def unread(node: Node, path: ConfigPath) -> Iterator[Note]:
