@@ -230,7 +230,7 @@ class _Outcome:
             raise size_error(path, node.span)
         origin = node.origin
         self.sources[path] = Source(
-            node.span, node.key_span, node.text, origin.folder, origin.layer
+            node.span, node.key_span, node.text, origin.folder, origin.layer, _earlier(node)
         )
         value = node.value
         if isinstance(value, dict | list):
@@ -245,3 +245,9 @@ class _Outcome:
         if node.secret:
             self.secrets.append(path)
         return value
+
+
+def _earlier(node: Node) -> tuple[tuple[int, object], ...]:
+    if not node.history or isinstance(node.value, dict | list):
+        return ()
+    return tuple((lower.origin.layer, lower.value) for lower in node.history)
