@@ -9,6 +9,7 @@ It builds nothing, and reports everything it finds at once.
 from __future__ import annotations
 
 import os
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ from model_constructor.errors import (
 from model_constructor.registry import Entry, Registry, kind_of
 from model_constructor.signatures import CallOf, Signature, read_signature
 from model_constructor.source_map import SourceMap
+from model_constructor.static.signatures import StaticSignatures
 from model_constructor.swap import leave_behind
 from model_constructor.targets import prefix_allowed, target_entry
 
@@ -72,6 +74,7 @@ class Binder:
     errors: list[ConfigError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _signatures: dict[str, Signature | None] = field(default_factory=dict)
+    _static_signatures: StaticSignatures = field(default_factory=StaticSignatures)
 
     def bind(self, value: Any, path: ConfigPath = ()) -> Any:
         """The value with every spec in it checked and typed; errors are left in `errors`."""
@@ -99,14 +102,20 @@ class Binder:
         return call_of_spec(spec, entry, signature, path, self.sources)
 
     def signature_of(self, entry: Entry) -> Signature | None:
-        """The signature of an entry's target, which is imported for it.
+        """The signature of an entry's target.
+
+        What needs a framework that is not imported yet is read from its source file; only where
+        that leaves a doubt is the target imported.
 
         Raises:
             ConfigError: The target cannot be loaded, or what it needs is not installed.
         """
         name = f"{entry.key}@{entry.provider.distribution}"
         if name not in self._signatures:
-            self._signatures[name] = read_signature(entry.target)
+            found = None
+            if _needs_a_heavy_import(entry):
+                found = self._static_signatures.read(entry.loads)
+            self._signatures[name] = found or read_signature(entry.target)
         return self._signatures[name]
 
     def _entry_of(self, spec: Mapping[str, Any], path: ConfigPath) -> Entry:
@@ -235,6 +244,15 @@ def is_spec(value: object) -> bool:
 def component_name(spec: Mapping[str, Any]) -> str:
     """What a spec calls its component: the registry key, or the target."""
     return str(spec.get(TYPE_KEY, spec.get(TARGET_KEY)))
+
+
+def _needs_a_heavy_import(entry: Entry) -> bool:
+    """Whether a target waits for a framework that is installed and not imported yet."""
+    return (
+        entry.given is None
+        and any(module not in sys.modules for module in entry.requires)
+        and not entry.missing_requirements()
+    )
 
 
 def _as_spec(spec: Mapping[str, Any], call: Call) -> dict[str, Any]:
