@@ -185,6 +185,26 @@ def test_arguments_of_an_inner_call_take_the_type_of_their_parameter() -> None:
     assert all(isinstance(value, float) for value in (*built.args, *built.kwargs.values()))
 
 
+def test_a_component_in_pure_data_is_left_to_the_check_of_the_structure() -> None:
+    registry = Registry()
+    registry.add("opt.Sgd", Sgd)
+    registry.add("factory.opt", Factory)
+    binder = Binder(registry)
+    inside = {"momentum": {"_type_": "opt.Unknown"}}
+    binder.bind({"_type_": "factory.opt", "type": "opt.Sgd", "kwargs": inside})
+    assert not binder.errors
+
+
+def test_what_a_component_needs_has_to_be_installed_though_its_source_is_there() -> None:
+    registry = Registry()
+    registry.add_lazy("part.x", "zipapp:create_archive", help="x", requires=("no_such_library",))
+    binder = Binder(registry)
+    binder.bind({"_type_": "part.x", "source": "a"}, ("it",))
+    (error,) = binder.errors
+    assert "needs no_such_library" in error.message
+    assert error.config_path == ("it", "_type_")
+
+
 def test_a_component_of_another_kind_cannot_be_called_inside() -> None:
     registry = Registry()
     registry.add("opt.Sgd", Sgd)

@@ -198,9 +198,10 @@ class Binder:
 
     def _bind_argument(self, call: Call, name: str, value: Any, path: ConfigPath) -> Any:
         """One argument as its parameter wants it."""
-        if call.filled and is_spec(value):
+        pure_data = call.is_pure_data(name)
+        if pure_data and is_spec(value):
             return value  # no place for a component, as the check of the structure says
-        bound = value if call.filled else self.bind(value, path)
+        bound = value if pure_data else self.bind(value, path)
         parameter = call.signature.parameters.get(name) if call.signature is not None else None
         if call.signature is None or parameter is None:
             return bound

@@ -15,6 +15,7 @@ TYPE_KEY = "_type_"
 TARGET_KEY = "_target_"
 ARGS_KEY = "_args_"
 KWARGS_KEY = "_kwargs_"
+INNER_KEYS = ("args", "kwargs")
 SPEC_KEYS = (TYPE_KEY, TARGET_KEY, ARGS_KEY, KWARGS_KEY)
 
 
@@ -49,6 +50,11 @@ class Call:
         """The name of the parameter that a positional argument fills; empty where none does."""
         names = self.signature.positional if self.signature is not None else ()
         return names[index] if index < len(names) else ""
+
+    def is_pure_data(self, name: str) -> bool:
+        """Whether no component can stand in an argument: it is for a call that is made later."""
+        calls_later = self.signature is not None and bool(self.signature.calls())
+        return self.filled > 0 or (calls_later and name in INNER_KEYS)
 
 
 def call_of_spec(
@@ -99,8 +105,8 @@ def call_inside(
         ConfigError: ``args`` is no list, or ``kwargs`` no mapping.
     """
     path = outer.path
-    args, kwargs = arguments_in(outer.kwargs, ("args", "kwargs"), path, sources)
-    at = {part: outer.places.get(part, (*path, part)) for part in ("args", "kwargs")}
+    args, kwargs = arguments_in(outer.kwargs, INNER_KEYS, path, sources)
+    at = {part: outer.places.get(part, (*path, part)) for part in INNER_KEYS}
     places = {key: (*at["kwargs"], key) for key in kwargs}
     rest = signature.without_first(mark.filled) if signature is not None else None
     return Call(

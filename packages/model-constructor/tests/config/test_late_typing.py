@@ -100,7 +100,7 @@ def test_plain_scalar_that_does_not_fit(text: str, annotation: Any, message: str
         (3.5, Path, "expected a path"),
         ([1], int, "got a list"),
         ({}, str, "got a mapping"),
-        ([], Path, "got an empty list"),
+        ([], Path, "got a list"),
         ({"a": 1}, bool, "got a mapping"),
         ([1], str | None, "got a list"),
         (object(), float, "got a object"),

@@ -106,6 +106,16 @@ SOURCES = {
             def __init__(self, s: int) -> None: ...
         class Hidden: ...
     """,
+    "made_up/own_wins.py": """
+        from .stars import *
+        class Starred:
+            def __init__(self, own: int) -> None: ...
+    """,
+    "made_up/star_wins.py": """
+        class Starred:
+            def __init__(self, own: int) -> None: ...
+        from .stars import *
+    """,
     "made_up/circle.py": "from .back import *",
     "made_up/back.py": "from .circle import *",
     "made_up/doubtful.py": """
@@ -199,7 +209,7 @@ SOURCES = {
 }
 
 SURE = [
-    *("made_up:Own", "made_up:Other", "made_up:Starred", "made_up:parts"),
+    *("made_up:Own", "made_up:Other", "made_up:Starred", "made_up.own_wins:Starred"),
     *(
         f"made_up.parts:{name}"
         for name in (
@@ -230,7 +240,7 @@ def _sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("loads", [name for name in SURE if name != "made_up:parts"])
+@pytest.mark.parametrize("loads", SURE)
 def test_what_is_read_is_what_the_import_says(loads: str) -> None:
     static = StaticSignatures().read(loads)
     assert "made_up" not in sys.modules
@@ -258,7 +268,7 @@ def test_where_there_is_doubt_nothing_is_said(name: str) -> None:
 @pytest.mark.parametrize(
     "loads",
     [
-        *("made_up:parts", "made_up:Hidden", "made_up.circle:X"),
+        *("made_up:parts", "made_up:Hidden", "made_up.circle:X", "made_up.star_wins:Starred"),
         *("nowhere:X", "made_up.nowhere:X", "itertools:chain"),
     ],
 )

@@ -147,7 +147,7 @@ def shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value)}" if value else "an empty list"
+        return f"a list of {len(value)}"
     if isinstance(value, str):
         return f"{shorten(value)!r} (a string)"
     if value is None:
