@@ -26,16 +26,18 @@ def test_what_the_base_said_to_another_optimizer_is_in_no_record(
     tmp_path: Path, experiments: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET_EPS", "1e-5")
     baseline = experiments / "baseline.yaml"
     Path("adam.yaml").write_text(
-        f"defaults: [{baseline}]\noptimizer:\n  kwargs: {{betas: [0.5, 0.9]}}\n"
+        f"defaults: [{baseline}]\noptimizer:\n  kwargs:\n"
+        "    betas: [0.5, 0.9]\n    eps: ${env:float:SECRET_EPS}\n"
     )
     Path("swap.yaml").write_text(OPTIMIZER.format(base="adam.yaml", out_dir="swapped"))
     Path("plain.yaml").write_text(OPTIMIZER.format(base=baseline, out_dir="plain"))
 
     swapped = CliRunner().invoke(main, ["run", "swap.yaml", "trainer.max_epochs=1"])
     assert swapped.exit_code == 0, swapped.output
-    assert "adam.yaml:3:12: `optimizer.kwargs.betas` is dropped" in swapped.stderr
+    assert "adam.yaml:4:5: `optimizer.kwargs.betas` is dropped" in swapped.stderr
     plain = CliRunner().invoke(main, ["run", "plain.yaml", "trainer.max_epochs=1"])
     assert "is dropped" not in plain.stderr
 

@@ -53,6 +53,7 @@ class ArgumentCheck:
                     code="OT0313",
                     config_path=where,
                     span=sources.key_span(where),
+                    notes=[Note(f"`{call.args_at[-1]}` here", sources.span(call.args_at))],
                 )
         if len(call.args) > len(signature.positional) and not signature.any_positional:
             yield ConfigError(
