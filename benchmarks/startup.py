@@ -24,6 +24,7 @@ DISTRIBUTIONS = 100
 PLUGINS = 10
 
 OT = ("-m", "offline_trainer.cli")
+TORCH_CONFIG = Path(__file__).parent.parent / "configs" / "experiments" / "baseline.yaml"
 
 # What runs, and how much of torch's import it may take; None for the rows to compare with.
 COMMANDS: dict[str, tuple[tuple[str, ...], float | None]] = {
@@ -33,6 +34,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], float | None]] = {
     "ot --help": ((*OT, "--help"), 0.08),
     "ot list-components": ((*OT, "list-components"), 0.08),
     "ot check, numpy engine": ((*OT, "check", "numpy.yaml"), 0.25),
+    "ot check, torch engine": ((*OT, "check", str(TORCH_CONFIG)), 0.4),
 }
 
 PLUGIN = """

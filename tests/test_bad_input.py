@@ -106,7 +106,7 @@ CASES = {
     ),
     "text for a number of the optimizer": (
         ("{lr: 0.1}", "{lr: yes}"),
-        ("must be a number, got 'yes'", "optimizer.kwargs.lr", "bad.yaml:26:16"),
+        ("expected a number, got 'yes'", "optimizer.kwargs.lr", "bad.yaml:26:16"),
     ),
     "wrong kind of component": (
         ("_type_: data.table", "_type_: io.mapping"),

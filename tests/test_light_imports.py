@@ -40,6 +40,37 @@ def run():
 print(json.dumps(sorted(sys.modules)))
 """
 
+CHECK_MAY_IMPORT = {
+    *("model_constructor", "offline_trainer", "offline_trainer_torch", "ot_example_plugin"),
+    *("click", "importlib_metadata", "lazy_importer", "numpy", "packaging", "pluggy", "yaml"),
+    *("_yaml", "cython_runtime", "zipp"),
+}
+"""What `ot check` of a torch config needs; a framework is not among it."""
+
+CHECKED = """
+import json, sys
+from_before = set(sys.modules)
+sys.argv = ["ot", "check", {config!r}, *{overrides!r}]
+from offline_trainer.cli import main
+try:
+    main()
+except SystemExit as leaving:
+    code = leaving.code
+    loaded = sorted({{name.partition(".")[0] for name in set(sys.modules) - from_before}})
+    print(json.dumps([code, [
+        name for name in loaded
+        if name not in sys.stdlib_module_names and not name.startswith("_cython")
+    ]]))
+"""
+
+WRONG = {
+    "optimizer.kwargs.weigth_decay=0.1": "did you mean `weight_decay`",
+    "optimizer.kwargs.lr=fast": "expected a number",
+    "loss.fn._type_=nn.MSELos": "did you mean `nn.MSELoss`",
+    "optimizer.kwargs.betas=[0.9]": "expected a list of 2",
+    "model.sequential.layers[0].dropuot=0.1": "did you mean `dropout`",
+}
+
 NO_TORCH = """
 import sys
 from importlib.abc import MetaPathFinder
@@ -79,3 +110,34 @@ def test_listing_without_torch_says_what_needs_it(tmp_path: Path) -> None:
     assert status["engine.torch"] == "needs torch"
     assert status["nn.Linear"] == "needs torch"
     assert status["trainer.default"] == "ok"
+
+
+def checked(config: Path, *overrides: str) -> tuple[int, list[str], str]:
+    """Exit code of ``ot check``, the packages it imported, and what it said of the config."""
+    program = CHECKED.format(config=str(config), overrides=overrides)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    code, loaded = json.loads(done.stdout.splitlines()[-1])
+    return code or 0, loaded, done.stderr
+
+
+def test_the_shipped_configs_are_checked_without_importing_torch(experiments: Path) -> None:
+    configs = sorted(experiments.glob("*.yaml"))
+    assert configs
+    for config in configs:
+        code, loaded, _ = checked(config)
+        assert code == 0
+        assert set(loaded) <= CHECK_MAY_IMPORT
+
+
+def test_mistakes_in_a_torch_config_are_all_found_without_importing_torch(
+    experiments: Path,
+) -> None:
+    code, loaded, said = checked(experiments / "baseline.yaml", *WRONG)
+    assert code == 2
+    assert set(loaded) <= CHECK_MAY_IMPORT
+    for message in WRONG.values():
+        assert message in said
+    assert f"{len(WRONG)} errors" in said

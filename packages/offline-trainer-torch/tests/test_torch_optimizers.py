@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from model_constructor.binding import Binder
 from model_constructor.errors import ParameterError
 from model_constructor.registry import Registry
 from offline_trainer_torch.optimizers import OptimizerFactory
@@ -63,77 +64,99 @@ def test_sparse_embeddings_are_not_given_a_fused_optimizer(registry: Registry) -
 
 
 @pytest.mark.parametrize(
-    ("factory", "parameter", "message", "suggestion"),
+    ("given", "place", "message", "suggestion"),
     [
         (
-            OptimizerFactory("optim_cls.AdamW", kwargs={"weigth_decay": 0.1}),
+            {"type": "optim_cls.AdamW", "kwargs": {"weigth_decay": 0.1}},
             ("kwargs", "weigth_decay"),
             "unknown key `weigth_decay` for optim_cls.AdamW",
             "weight_decay",
         ),
         (
-            OptimizerFactory("optim_cls.AdamWW"),
+            {"type": "optim_cls.AdamWW"},
             ("type",),
             "unknown component `optim_cls.AdamWW`",
             "optim_cls.AdamW",
         ),
         (
-            OptimizerFactory("AdamW"),
+            {"type": "AdamW"},
             ("type",),
-            "type must be a key of kind `optim_cls`, got 'AdamW'",
+            "optimizer.type takes a component of kind `optim_cls`",
             "optim_cls.AdamW",
         ),
         (
-            OptimizerFactory("optim_cls.SGD", args=[0.1], kwargs={"lr": 0.1}),
+            {"type": "optim_cls.SGD", "args": [0.1], "kwargs": {"lr": 0.1}},
             ("kwargs", "lr"),
             "given twice",
             None,
         ),
-        (OptimizerFactory("optim_cls.SparseAdam", args=[1] * 9), ("args",), "at most 4", None),
-        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), ("kwargs",), "-1.0", None),
         (
-            OptimizerFactory("optim_cls.SGD", kwargs={"lr": "big"}),
-            ("kwargs", "lr"),
-            "must be a number, got 'big'",
+            {"type": "optim_cls.SparseAdam", "args": [0.1, [0.9, 0.99], 1e-8, False, 5]},
+            ("args",),
+            "at most 4",
             None,
         ),
         (
-            OptimizerFactory("optim_cls.SGD", kwargs={"learning_rate": 0.1}),
+            {"type": "optim_cls.SGD", "kwargs": {"lr": "big"}},
+            ("kwargs", "lr"),
+            "expected a number, got 'big'",
+            None,
+        ),
+        (
+            {"type": "optim_cls.SGD", "kwargs": {"learning_rate": 0.1}},
             ("kwargs", "learning_rate"),
             "unknown key",
             "lr",
         ),
-        (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), ("kwargs",), "refused", None),
         (
-            OptimizerFactory("optim_cls.SGD", kwargs={"params": []}),
+            {"type": "optim_cls.Adam", "kwargs": {"betas": [0.9]}},
+            ("kwargs", "betas"),
+            "expected a list of 2",
+            None,
+        ),
+        (
+            {"type": "optim_cls.SGD", "kwargs": {"params": []}},
             ("kwargs", "params"),
             "unknown key",
             None,
         ),
+        ({"type": "optim_cls.Needy"}, (), "optim_cls.Needy needs `needed`", None),
     ],
 )
-def test_wrong_arguments_are_found_before_there_is_a_model(
+def test_wrong_arguments_are_found_before_anything_is_built(
     registry: Registry,
-    factory: OptimizerFactory,
-    parameter: tuple[str, ...],
+    given: dict[str, Any],
+    place: tuple[str, ...],
     message: str,
     suggestion: str | None,
 ) -> None:
-    with pytest.raises(ParameterError, match=message) as caught:
-        factory.check(registry)
-    assert caught.value.parameter == parameter
-    if suggestion is not None:
-        assert caught.value.suggestions[0] == suggestion
-
-
-def test_what_a_class_requires_is_named(registry: Registry) -> None:
     class Needy(torch.optim.SGD):
         def __init__(self, params: Any, needed: float) -> None:
             super().__init__(params, lr=needed)
 
     registry.add("optim_cls.Needy", Needy)
-    with pytest.raises(ParameterError, match=r"optim_cls\.Needy needs `needed`"):
-        OptimizerFactory("optim_cls.Needy").check(registry)
+    binder = Binder(registry)
+    binder.bind({"_type_": "optim_factory.torch", **given}, ("optimizer",))
+    (error,) = binder.errors
+    assert error.config_path == ("optimizer", *place)
+    assert message in error.message
+    if suggestion is not None:
+        assert error.suggestions[0] == suggestion
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), "refused.*-1.0"),
+        (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), "refused"),
+    ],
+)
+def test_what_the_class_refuses_is_found_before_there_is_a_model(
+    registry: Registry, factory: OptimizerFactory, message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message) as caught:
+        factory.check(registry)
+    assert caught.value.parameter == ("kwargs",)
 
 
 def test_a_model_that_the_class_cannot_train_is_refused(registry: Registry) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from model_constructor.binding import Binder
 from model_constructor.errors import ParameterError
 from model_constructor.registry import Registry
 from offline_trainer_torch.schedulers import SchedulerFactory
@@ -48,14 +49,7 @@ def test_when_to_advance_is_checked_at_once(
 @pytest.mark.parametrize(
     ("factory", "parameter", "message"),
     [
-        (SchedulerFactory("sched_cls.StepLR"), (), "needs `step_size`"),
-        (
-            SchedulerFactory("sched_cls.StepLR", kwargs={"step_size": 1, "gama": 0.1}),
-            ("kwargs", "gama"),
-            "unknown key `gama`",
-        ),
         (SchedulerFactory("sched_cls.StepRL"), ("type",), "unknown component"),
-        (SchedulerFactory("optim_cls.SGD"), ("type",), "kind `sched_cls`"),
         (
             SchedulerFactory("sched_cls.LambdaLR", kwargs={"lr_lambda": 0.5}),
             ("kwargs",),
@@ -65,7 +59,7 @@ def test_when_to_advance_is_checked_at_once(
         (SchedulerFactory("sched_cls.ReduceLROnPlateau"), ("monitor",), "watches a metric"),
     ],
 )
-def test_wrong_arguments_are_found_before_there_is_an_optimizer(
+def test_what_the_class_refuses_is_found_before_there_is_an_optimizer(
     registry: Registry, factory: SchedulerFactory, parameter: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ParameterError, match=message) as caught:
@@ -75,3 +69,25 @@ def test_wrong_arguments_are_found_before_there_is_an_optimizer(
 
 def test_a_good_schedule_passes_the_check(registry: Registry) -> None:
     SchedulerFactory("sched_cls.CyclicLR", kwargs={"base_lr": 0.1, "max_lr": 1.0}).check(registry)
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "message"),
+    [
+        ({"type": "sched_cls.StepLR"}, (), "needs `step_size`"),
+        (
+            {"type": "sched_cls.StepLR", "kwargs": {"step_size": 1, "gama": 0.1}},
+            ("kwargs", "gama"),
+            "unknown key `gama`",
+        ),
+        ({"type": "optim_cls.SGD"}, ("type",), "kind `sched_cls`"),
+    ],
+)
+def test_wrong_arguments_are_found_before_anything_is_built(
+    registry: Registry, given: dict[str, Any], place: tuple[str, ...], message: str
+) -> None:
+    binder = Binder(registry)
+    binder.bind({"_type_": "sched_factory.torch", **given}, ("scheduler",))
+    (error,) = binder.errors
+    assert error.config_path == ("scheduler", *place)
+    assert message in error.message

@@ -1,31 +1,55 @@
 """Binding: every spec of a config checked against its component, every scalar typed by it.
 
-This is the step between a resolved config and objects. It looks up each ``_type_``, checks names
-and required parameters, types plain scalars by the parameter that receives them, and makes
-relative input paths absolute. It builds nothing, and reports everything it finds at once.
+This is the step between a resolved config and objects. It looks up each ``_type_``, leaves behind
+what belonged to a component that was swapped for another, checks names and required parameters,
+types plain scalars by the parameter that receives them, and makes relative input paths absolute.
+It builds nothing, and reports everything it finds at once.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
+import sys
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+from model_constructor.argument_check import ArgumentCheck
+from model_constructor.call import (
+    ARGS_KEY,
+    KWARGS_KEY,
+    TARGET_KEY,
+    TYPE_KEY,
+    Call,
+    call_inside,
+    call_of_spec,
+)
 from model_constructor.config.late_typing import coerce
-from model_constructor.config.schema import TRUST_IT, Settings
-from model_constructor.errors import ConfigError, ConfigPath, format_config_path
-from model_constructor.registry import Entry, Registry
-from model_constructor.signatures import Signature, check_arguments, read_signature
+from model_constructor.config.schema import Settings
+from model_constructor.config.type_check import (
+    TypeMismatch,
+    check_against_default,
+    is_component,
+)
+from model_constructor.errors import (
+    ConfigError,
+    ConfigPath,
+    Span,
+    close_matches,
+    format_config_path,
+)
+from model_constructor.registry import Entry, Registry, kind_of
+from model_constructor.signatures import CallOf, Signature, read_signature
 from model_constructor.source_map import SourceMap
+from model_constructor.static.signatures import StaticSignatures
+from model_constructor.swap import leave_behind
+from model_constructor.targets import prefix_allowed, target_entry
 
-TYPE_KEY = "_type_"
-TARGET_KEY = "_target_"
-ARGS_KEY = "_args_"
-KWARGS_KEY = "_kwargs_"
+__all__ = ["TARGET_KEY", "TYPE_KEY", "Binder", "component_name", "is_spec", "prefix_allowed"]
+
+Found = TypeVar("Found")
 
 
 @dataclass(slots=True)
@@ -38,6 +62,7 @@ class Binder:
         settings: The config's settings.
         targets_allowed: The caller's permission for ``_target_``; the file's own is needed too.
         kinds: The kind that the component at a path must be of, where that is known.
+        included_at: For an included file, the line that includes it.
     """
 
     registry: Registry
@@ -45,177 +70,176 @@ class Binder:
     settings: Settings = field(default_factory=Settings)
     targets_allowed: bool = False
     kinds: Mapping[ConfigPath, str] = field(default_factory=dict)
+    included_at: Mapping[str, Span] = field(default_factory=dict)
     errors: list[ConfigError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _signatures: dict[str, Signature | None] = field(default_factory=dict)
+    _static_signatures: StaticSignatures = field(default_factory=StaticSignatures)
 
-    def bind(self, value: Any, path: ConfigPath = (), annotation: Any = Any) -> Any:
+    def bind(self, value: Any, path: ConfigPath = ()) -> Any:
         """The value with every spec in it checked and typed; errors are left in `errors`."""
         if is_spec(value):
             return self._bind_spec(value, path)
         if isinstance(value, Mapping):
             return {key: self.bind(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
-            value = [self.bind(item, (*path, index)) for index, item in enumerate(value)]
-        return self._bind_scalar(value, path, annotation)
+            return [self.bind(item, (*path, index)) for index, item in enumerate(value)]
+        return value
 
-    def entry_of(self, spec: Mapping[str, Any], path: ConfigPath) -> Entry:
-        """The registry entry a spec names, or one made for its ``_target_``.
+    def call_of(self, spec: Mapping[str, Any], path: ConfigPath) -> Call:
+        """The call that a spec is.
 
         Raises:
-            ConfigError: The key is unknown, or the target is not allowed.
+            ConfigError: The component is unknown, cannot be loaded or is of the wrong kind, or its
+                arguments have the wrong shape.
         """
+        where = (*path, TYPE_KEY if TYPE_KEY in spec else TARGET_KEY)
+        entry = self._placed(lambda: self._entry_of(spec, path), where)
+        wanted = self.kinds.get(path, entry.kind)
+        if entry.kind != wanted:
+            raise self._wrong_kind(entry.key, wanted, where)
+        signature = self._placed(lambda: self.signature_of(entry), where)
+        return call_of_spec(spec, entry, signature, path, self.sources)
+
+    def signature_of(self, entry: Entry) -> Signature | None:
+        """The signature of an entry's target.
+
+        What needs a framework that is not imported yet is read from its source file; only where
+        that leaves a doubt is the target imported.
+
+        Raises:
+            ConfigError: The target cannot be loaded, or what it needs is not installed.
+        """
+        name = f"{entry.key}@{entry.provider.distribution}"
+        if name not in self._signatures:
+            found = None
+            if _needs_a_heavy_import(entry):
+                found = self._static_signatures.read(entry.loads)
+            self._signatures[name] = found or read_signature(entry.target)
+        return self._signatures[name]
+
+    def _entry_of(self, spec: Mapping[str, Any], path: ConfigPath) -> Entry:
         if TYPE_KEY in spec and TARGET_KEY in spec:
             raise self._error("a spec has `_type_` or `_target_`, not both", "OT0315", path)
         if TARGET_KEY in spec:
-            return self._target_entry(spec[TARGET_KEY], (*path, TARGET_KEY))
+            return target_entry(spec[TARGET_KEY], self.settings, allowed=self.targets_allowed)
         key = spec[TYPE_KEY]
-        where = (*path, TYPE_KEY)
         if not isinstance(key, str):
-            raise self._error(f"`_type_` must be a registry key, got {key!r}", "OT0315", where)
-        try:
-            return self.registry.get_module(key)
-        except ConfigError as error:
-            raise error.located(where, self.sources.span(where)) from error
+            raise ConfigError(f"`_type_` must be a registry key, got {key!r}", code="OT0315")
+        return self.registry.get_module(key)
 
-    def signature_of(self, entry: Entry) -> Signature | None:
-        """The signature of an entry's target, which is imported for it."""
-        name = f"{entry.key}@{entry.provider.distribution}"
-        if name not in self._signatures:
-            self._signatures[name] = read_signature(entry.target)
-        return self._signatures[name]
+    def _placed(self, look_up: Callable[[], Found], where: ConfigPath) -> Found:
+        """What a look-up finds; its error gets a place if it has none."""
+        try:
+            return look_up()
+        except ConfigError as error:
+            if error.config_path:
+                raise
+            raise error.located(where, self.sources.span(where)) from error
 
     def _bind_spec(self, spec: Mapping[str, Any], path: ConfigPath) -> Any:
         try:
-            entry = self.entry_of(spec, path)
-            self._check_kind(entry, path)
-            signature = self.signature_of(entry)
+            call = self.call_of(spec, path)
         except ConfigError as error:
-            where = (*path, TYPE_KEY if TYPE_KEY in spec else TARGET_KEY)
-            self.errors.append(
-                error if error.config_path else error.located(where, self.sources.span(where))
-            )
-            return dict(spec)
-        args, kwargs = arguments_of(spec, path, self.sources)
-        if signature is not None:
-            self.errors += check_arguments(
-                entry,
-                signature,
-                args,
-                kwargs,
-                path=path,
-                sources=self.sources,
-                strict=self.settings.strict,
-            )
-        ignored = self._ignored(entry, signature, kwargs, path)
-        bound: dict[str, Any] = {}
-        for key, value in spec.items():
-            if key in ignored:
-                continue
-            if key in (TYPE_KEY, TARGET_KEY):
-                bound[key] = value
-            elif key == ARGS_KEY:
-                names = signature.positional if signature else ()
-                bound[key] = [
-                    self.bind(
-                        item,
-                        (*path, key, i),
-                        _annotation(signature, names[i] if i < len(names) else ""),
-                    )
-                    for i, item in enumerate(value)
-                ]
-            elif key == KWARGS_KEY:
-                bound[key] = {
-                    name: self.bind(item, (*path, key, name), _annotation(signature, name))
-                    for name, item in value.items()
-                }
-            else:
-                bound[key] = self.bind(value, (*path, key), _annotation(signature, key))
-        return bound
+            self.errors.append(error)
+            return {key: self.bind(value, (*path, key)) for key, value in spec.items()}
+        call = self._bind_call(call)
+        for name, mark in (call.signature.calls() if call.signature is not None else {}).items():
+            if isinstance(call.kwargs.get(name), str):
+                call = self._bind_inner_call(call, name, mark)
+        return _as_spec(spec, call)
 
-    def _ignored(
-        self, entry: Entry, signature: Signature | None, kwargs: Mapping[str, Any], path: ConfigPath
-    ) -> set[str]:
-        """Unknown arguments that ``settings.strict: false`` drops, with a warning each."""
-        if signature is None or self.settings.strict or entry.signature != "best_effort":
-            return set()
-        unknown = {name for name in kwargs if not signature.accepts(name)}
-        for name in sorted(unknown):
-            place = self.sources.key_span((*path, name))
+    def _bind_inner_call(self, outer: Call, name: str, mark: CallOf) -> Call:
+        """Check and type the ``args`` and ``kwargs`` that belong to the component named beside."""
+        where, key = outer.places[name], outer.kwargs[name]
+        try:
+            if kind_of(key) != mark.kind:
+                raise self._wrong_kind(key, mark.kind, where)
+            entry = self._placed(lambda: self.registry.get_module(key), where)
+            signature = self._placed(lambda: self.signature_of(entry), where)
+            inner = call_inside(outer, name, mark, entry, signature, self.sources)
+        except ConfigError as error:
+            self.errors.append(error)
+            return outer
+        inner = self._bind_call(inner)
+        given = {"args": inner.args, "kwargs": inner.kwargs}
+        changed = {part: value for part, value in given.items() if outer.kwargs.get(part)}
+        return replace(outer, kwargs={**outer.kwargs, **changed})
+
+    def _bind_call(self, call: Call) -> Call:
+        """The call with its arguments checked and typed, less those that do not belong to it."""
+        call, notes = leave_behind(call, self.sources, self._signature_of_key)
+        check = ArgumentCheck(self.sources, self.settings.strict, self.included_at)
+        self.errors += check.errors(call)
+        ignored: list[str] = []
+        if call.entry.signature == "best_effort" and not self.settings.strict:
+            ignored = check.unknown_names(call)
+        for name in ignored:
+            place = self.sources.key_span(call.places[name])
             at = f"{place}: " if place is not None else ""
-            self.warnings.append(f"{at}`{name}` is not a parameter of {entry.key} and is ignored")
-        return unknown
+            notes.append(f"{at}`{name}` is not a parameter of {call.entry.key} and is ignored")
+        self.warnings += notes
+        args = [
+            self._bind_argument(call, call.parameter_at(index), value, (*call.args_at, index))
+            for index, value in enumerate(call.args)
+        ]
+        kwargs = {
+            name: self._bind_argument(call, name, value, call.places[name])
+            for name, value in call.kwargs.items()
+            if name not in ignored
+        }
+        return replace(call, args=args, kwargs=kwargs)
 
-    def _check_kind(self, entry: Entry, path: ConfigPath) -> None:
-        wanted = self.kinds.get(path, entry.kind)
-        if entry.kind != wanted:
-            where = (*path, TYPE_KEY)
-            raise ConfigError(
-                f"`{entry.key}` is of kind `{entry.kind}`; {format_config_path(path)} takes "
-                f"a component of kind `{wanted}`",
-                code="OT0308",
-                config_path=where,
-                span=self.sources.span(where),
-                help=f"ot list-components --kind {wanted}",
-            )
+    def _signature_of_key(self, key: str) -> Signature | None:
+        try:
+            return self.signature_of(self.registry.get_module(key))
+        except ConfigError:
+            return None
 
-    def _bind_scalar(self, value: Any, path: ConfigPath, annotation: Any) -> Any:
-        plain, is_output = _without_annotated(annotation)
+    def _bind_argument(self, call: Call, name: str, value: Any, path: ConfigPath) -> Any:
+        """One argument as its parameter wants it."""
+        pure_data = call.is_pure_data(name)
+        if pure_data and is_spec(value):
+            return value  # no place for a component, as the check of the structure says
+        bound = value if pure_data else self.bind(value, path)
+        parameter = call.signature.parameters.get(name) if call.signature is not None else None
+        if call.signature is None or parameter is None:
+            return bound
+        annotation, is_output = _without_annotated(call.signature.annotations.get(name, Any))
         source = self.sources.get(path)
         try:
-            typed = coerce(value, plain, source)
-        except ValueError as error:
-            self.errors.append(self._error(str(error), "OT0316", path))
-            return value
+            typed = coerce(bound, annotation, source)
+            check_against_default(typed, annotation, parameter.default)
+        except TypeMismatch as error:
+            wrong = self._error(error.message, "OT0316", (*path, *error.path))
+            wrong.suggestions = error.suggestions
+            wrong.label = f"for `{name}` of {call.entry.key}"
+            self.errors.append(wrong)
+            return bound
         if isinstance(typed, Path) and not is_output and not typed.is_absolute():
             folder = Path(source.folder) if source is not None and source.folder else Path.cwd()
             return Path(os.path.normpath(folder.absolute() / typed))
         return typed
 
-    def _target_entry(self, target: Any, path: ConfigPath) -> Entry:
-        if self.settings.untrusted:
-            raise self._error(
-                "an untrusted configuration cannot use `_target_`, which can call anything",
-                "OT0317",
-                path,
-                help=f"use a registry key in `_type_`, or read what it calls and {TRUST_IT}",
-            )
-        if not self.settings.allow_target or not self.targets_allowed:
-            raise self._error(
-                "`_target_` is not allowed here",
-                "OT0317",
-                path,
-                help="it can call anything, so it needs `settings.allow_target: true` in the file "
-                "and the caller's permission (--allow-target); prefer a registry key in `_type_`",
-            )
-        if not isinstance(target, str) or ":" not in target:
-            raise self._error(f"`_target_` must be 'module:name', got {target!r}", "OT0317", path)
-        if not prefix_allowed(target.partition(":")[0], self.settings.allowed_import_prefixes):
-            prefixes = ", ".join(self.settings.allowed_import_prefixes)
-            raise self._error(
-                f"`{target}` is outside settings.allowed_import_prefixes ({prefixes or 'empty'})",
-                "OT0318",
-                path,
-                help=f"add `{target.partition(':')[0]}` to it if you trust that code",
-            )
-        module, _, name = target.partition(":")
-        try:
-            found: Any = importlib.import_module(module)
-            for part in name.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise self._error(f"`{target}` cannot be imported: {error}", "OT0317", path) from error
-        return Entry(target, target, given=found)
-
-    def _error(self, message: str, code: str, path: ConfigPath, *, help: str = "") -> ConfigError:
+    def _wrong_kind(self, key: str, wanted: str, where: ConfigPath) -> ConfigError:
+        same_kind = [known for known in self.registry if kind_of(known) == wanted]
+        here = format_config_path(where[:-1] if where[-1] == TYPE_KEY else where)
         return ConfigError(
-            message, code=code, config_path=path, span=self.sources.span(path), help=help
+            f"`{key}` is of kind `{kind_of(key)}`; {here} takes a component of kind `{wanted}`",
+            code="OT0308",
+            config_path=where,
+            span=self.sources.span(where),
+            suggestions=close_matches(f"{wanted}.{key.rpartition('.')[2]}", same_kind),
+            help=f"ot list-components --kind {wanted}",
         )
+
+    def _error(self, message: str, code: str, path: ConfigPath) -> ConfigError:
+        return ConfigError(message, code=code, config_path=path, span=self.sources.span(path))
 
 
 def is_spec(value: object) -> bool:
     """Whether a value is a mapping that names a component."""
-    return isinstance(value, Mapping) and (TYPE_KEY in value or TARGET_KEY in value)
+    return is_component(value)
 
 
 def component_name(spec: Mapping[str, Any]) -> str:
@@ -223,60 +247,28 @@ def component_name(spec: Mapping[str, Any]) -> str:
     return str(spec.get(TYPE_KEY, spec.get(TARGET_KEY)))
 
 
-def arguments_of(
-    spec: Mapping[str, Any], path: ConfigPath, sources: SourceMap
-) -> tuple[list[Any], dict[str, Any]]:
-    """The positional and keyword arguments of a spec.
-
-    Raises:
-        ConfigError: ``_args_`` is no list, ``_kwargs_`` no mapping, or a name is in both places.
-    """
-    args = spec.get(ARGS_KEY, [])
-    extra = spec.get(KWARGS_KEY, {})
-    if not isinstance(args, list):
-        where = (*path, ARGS_KEY)
-        raise ConfigError(
-            f"`_args_` must be a list, got {args!r}",
-            code="OT0315",
-            config_path=where,
-            span=sources.span(where),
-        )
-    if not isinstance(extra, Mapping):
-        where = (*path, KWARGS_KEY)
-        raise ConfigError(
-            f"`_kwargs_` must be a mapping, got {extra!r}",
-            code="OT0315",
-            config_path=where,
-            span=sources.span(where),
-        )
-    inline = {
-        k: v for k, v in spec.items() if k not in (TYPE_KEY, TARGET_KEY, ARGS_KEY, KWARGS_KEY)
-    }
-    for name in extra:
-        if name in inline:
-            where = (*path, KWARGS_KEY, name)
-            raise ConfigError(
-                f"`{name}` is given twice: inline and in `_kwargs_`",
-                code="OT0313",
-                config_path=where,
-                span=sources.key_span(where),
-            )
-    return list(args), {**inline, **extra}
+def _needs_a_heavy_import(entry: Entry) -> bool:
+    """Whether a target waits for a framework that is installed and not imported yet."""
+    return (
+        entry.given is None
+        and any(module not in sys.modules for module in entry.requires)
+        and not entry.missing_requirements()
+    )
 
 
-def prefix_allowed(module: str, prefixes: typing.Sequence[str]) -> bool:
-    """Whether a module lies under an allowed prefix; prefixes end at a dot.
-
-    >>> prefix_allowed("torch_evil", ["torch."])
-    False
-    >>> prefix_allowed("torch", ["torch."]), prefix_allowed("torch.nn", ["torch."])
-    (True, True)
-    """
-    return any((module + ".").startswith(prefix.rstrip(".") + ".") for prefix in prefixes if prefix)
-
-
-def _annotation(signature: Signature | None, name: str) -> Any:
-    return signature.annotations.get(name, Any) if signature is not None else Any
+def _as_spec(spec: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """The spec with the arguments that the call has now, in the order they were written."""
+    bound: dict[str, Any] = {}
+    for key, value in spec.items():
+        if key == ARGS_KEY:
+            bound[key] = call.args
+        elif key == KWARGS_KEY:
+            bound[key] = {name: call.kwargs[name] for name in value or () if name in call.kwargs}
+        elif key in call.kwargs:
+            bound[key] = call.kwargs[key]
+        elif key in (TYPE_KEY, TARGET_KEY):
+            bound[key] = value
+    return bound
 
 
 def _without_annotated(annotation: Any) -> tuple[Any, bool]:

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model_constructor.binding import Binder, arguments_of, is_spec
+from model_constructor.binding import Binder, is_spec
+from model_constructor.call import KWARGS_KEY
 from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath, ParameterError, raise_collected
 from model_constructor.registry import Registry
@@ -73,14 +74,14 @@ def _build(value: Any, path: ConfigPath, binder: Binder, made: Made | None) -> A
 def _build_component(
     spec: Mapping[str, Any], path: ConfigPath, binder: Binder, made: Made | None
 ) -> Any:
-    entry = binder.entry_of(spec, path)
-    args, kwargs = arguments_of(spec, path, binder.sources)
-    built_args = [_build(item, (*path, "_args_", i), binder, made) for i, item in enumerate(args)]
-    built_kwargs = {
-        name: _build(item, (*path, name), binder, made) for name, item in kwargs.items()
+    call = binder.call_of(spec, path)
+    entry = call.entry
+    args = [_build(item, (*call.args_at, i), binder, made) for i, item in enumerate(call.args)]
+    kwargs = {
+        name: _build(item, call.places[name], binder, made) for name, item in call.kwargs.items()
     }
     with component_errors(entry.key, path, binder.sources, provider=str(entry.provider)):
-        return entry.target(*built_args, **built_kwargs)
+        return entry.target(*args, **kwargs)
 
 
 def located_parameter_error(
@@ -92,6 +93,8 @@ def located_parameter_error(
         path: Where the component stands.
     """
     where = (*path, *error.parameter)
+    if (*path, KWARGS_KEY, *error.parameter[:1]) in sources:
+        where = (*path, KWARGS_KEY, *error.parameter)
     return ConfigError(
         error.message,
         code="OT0320",

@@ -69,13 +69,18 @@ def register_components(registry: Registrar) -> None:
 def resolve_nn(key: str) -> Entry | None:
     """The entry of an ``nn.*`` key that only the installed torch has; see `Registry.add_resolver`.
 
-    Imports torch.nn, and only for a key that starts with ``nn.`` and stands in no table.
+    Imports torch.nn, and only for a key that starts with ``nn.``, stands in no table, and may be
+    in torch.nn as far as its source tells.
     """
     if not key.startswith(NN_PREFIX) or find_spec("torch") is None:
         return None
-    from model_constructor.torch.newer import is_module_class
+    from model_constructor.static.signatures import StaticSignatures
 
     name = key.removeprefix(NN_PREFIX)
+    if StaticSignatures().lacks("torch.nn", name):
+        return None
+    from model_constructor.torch.newer import is_module_class
+
     return _nn_entry(name) if is_module_class(name) else None
 
 

@@ -24,6 +24,7 @@ class Source:
         folder: Folder of the file that set the value (the current folder for the command line
             and for Python); relative input paths are looked up from here.
         layer: Which file, counted in merge order, or the command line, set it; later is higher.
+        earlier: What lower layers had set in place of a scalar, with their numbers, lowest first.
     """
 
     span: Span | None
@@ -31,6 +32,7 @@ class Source:
     text: str | None = None
     folder: str | None = None
     layer: int = 0
+    earlier: tuple[tuple[int, object], ...] = ()
 
 
 class SourceMap(Mapping[ConfigPath, Source]):

@@ -9,10 +9,17 @@ import pytest
 
 MODULES = [
     "model_constructor.build",
+    "model_constructor.config.late_typing",
+    "model_constructor.config.type_check",
     "model_constructor.graph.compiler",
     "model_constructor.graph.unused",
+    "model_constructor.instantiate",
     "model_constructor.keys",
+    "model_constructor.other_names",
     "model_constructor.shape_text",
+    "model_constructor.signatures",
+    "model_constructor.static.signatures",
+    "model_constructor.targets",
     "model_constructor.torch.blocks.conv_bn_act",
     "model_constructor.torch.blocks.mlp",
     "model_constructor.torch.blocks.residual_block",

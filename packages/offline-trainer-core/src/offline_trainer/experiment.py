@@ -31,6 +31,7 @@ from offline_trainer.config.validate import (
     validate_post_model,
     validate_preflight,
     validate_with_data,
+    without_dropped,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
@@ -248,6 +249,7 @@ def prepare(
             graphs = compile_all(data, sources)
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))
+    resolved = without_dropped(resolved, data)
     check_by_plugins(plugins, data, sources)
     return Prepared(
         resolved, plugins, registry, data, read_run_section(data["run"], sources), graphs

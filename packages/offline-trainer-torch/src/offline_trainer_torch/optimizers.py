@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
 from model_constructor.errors import ParameterError
 from model_constructor.registry import Registry
-from model_constructor.signatures import Signature
-from offline_trainer_torch.arguments import check_call, find_class, refused
+from model_constructor.signatures import CallOf, read_signature
+from offline_trainer_torch.arguments import find_class, refused
 
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 _IMPLEMENTATION = frozenset({"fused", "foreach", "differentiable"})
@@ -39,7 +39,7 @@ class OptimizerFactory:
 
     def __init__(
         self,
-        type: str,
+        type: Annotated[str, CallOf("optim_cls")],
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
     ) -> None:
@@ -48,12 +48,12 @@ class OptimizerFactory:
         self.kwargs = dict(kwargs or {})
 
     def check(self, registry: Registry) -> None:
-        """Find what can be wrong before there is a model: type, argument names, and values.
+        """Let the class look at its arguments before there is a model.
 
         Raises:
-            ParameterError: With the parameter, such as ``("kwargs", "weigth_decay")``.
+            ParameterError: It refuses them, such as a negative learning rate.
         """
-        optimizer_class, _ = self._checked_class(registry)
+        optimizer_class = find_class(registry, self.type)
         try:
             optimizer_class([nn.Parameter(torch.zeros(1, 1))], *self.args, **self.kwargs)
         except _REFUSALS as error:
@@ -67,11 +67,11 @@ class OptimizerFactory:
         Raises:
             ParameterError: The arguments are wrong, or the model has nothing to train.
         """
-        optimizer_class, signature = self._checked_class(registry)
+        optimizer_class = find_class(registry, self.type)
         parameters = [item for item in model.parameters() if item.requires_grad]
         if not parameters:
             raise ParameterError(f"{self.type}: the model has no trainable parameters")
-        if self._fused_by_default(signature, model, parameters):
+        if self._fused_by_default(optimizer_class, model, parameters):
             try:
                 return self._made(optimizer_class, parameters, fused=True)
             except RuntimeError:
@@ -81,16 +81,13 @@ class OptimizerFactory:
         except (*_REFUSALS, RuntimeError) as error:
             raise refused(self.type, error) from error
 
-    def _checked_class(self, registry: Registry) -> tuple[Any, Signature | None]:
-        optimizer_class = find_class(registry, self.type, "optim_cls")
-        return optimizer_class, check_call(self.type, optimizer_class, self.args, self.kwargs)
-
     def _fused_by_default(
-        self, signature: Signature | None, model: nn.Module, parameters: Sequence[nn.Parameter]
+        self, optimizer_class: Any, model: nn.Module, parameters: Sequence[nn.Parameter]
     ) -> bool:
+        signature = read_signature(optimizer_class)
         if signature is None or "fused" not in signature.parameters:
             return False
-        given = {*signature.positional[: len(self.args)], *self.kwargs}
+        given = {*signature.positional[1 : len(self.args) + 1], *self.kwargs}
         return (
             not given & _IMPLEMENTATION
             and all(p.is_floating_point() and p.device.type in FUSED_DEVICES for p in parameters)

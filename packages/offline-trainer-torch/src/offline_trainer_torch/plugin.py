@@ -70,7 +70,11 @@ def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
     kind, _, name = key.partition(".")
     if kind not in _MODULES or not name or find_spec("torch") is None:
         return None
+    from model_constructor.static.signatures import StaticSignatures  # `ot --help` needs it not
+
     module = _MODULES[kind]
+    if StaticSignatures().lacks(module, name):
+        return None
     loaded = import_module(module)
     found = getattr(loaded, name, None)
     if not isinstance(found, type) or not issubclass(found, getattr(loaded, _BASES[kind])):

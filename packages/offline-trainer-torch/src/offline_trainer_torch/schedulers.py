@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -11,9 +11,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from model_constructor.errors import ParameterError, close_matches
 from model_constructor.registry import Registry
+from model_constructor.signatures import CallOf
 from offline_trainer.engine import Interval
 from offline_trainer.protocols import SchedulerBundle
-from offline_trainer_torch.arguments import check_call, find_class, refused
+from offline_trainer_torch.arguments import find_class, refused
 
 INTERVALS = ("step", "epoch", "metric")
 _REFUSALS = (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError)
@@ -36,7 +37,7 @@ class SchedulerFactory:
 
     def __init__(
         self,
-        type: str,
+        type: Annotated[str, CallOf("sched_cls")],
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         interval: Interval = "epoch",
@@ -68,10 +69,10 @@ class SchedulerFactory:
         self.monitor = monitor
 
     def check(self, registry: Registry) -> None:
-        """Find what can be wrong before there is an optimizer: type, argument names, and values.
+        """Let the class look at its arguments before there is an optimizer.
 
         Raises:
-            ParameterError: With the parameter, such as ``("kwargs", "gama")``.
+            ParameterError: It refuses them, or watches a metric that nothing names.
         """
         parameter = nn.Parameter(torch.zeros(1))
         self.build(torch.optim.SGD([parameter], lr=0.1, momentum=0.9), registry=registry)
@@ -82,8 +83,7 @@ class SchedulerFactory:
         Raises:
             ParameterError: The arguments are wrong, or a schedule that watches a metric has none.
         """
-        scheduler_class = find_class(registry, self.type, "sched_cls")
-        check_call(self.type, scheduler_class, self.args, self.kwargs)
+        scheduler_class = find_class(registry, self.type)
         try:
             scheduler = scheduler_class(optimizer, *self.args, **self.kwargs)
         except _REFUSALS as error:

@@ -1,8 +1,8 @@
 """Late typing: a plain scalar becomes what the parameter that receives it is declared to be.
 
 ``str`` gets ``3.10`` as typed, ``int`` takes ``1e5`` because it is exact, ``float`` takes ``1``.
-Only ``str``, ``int``, ``float``, ``bool``, ``Path`` and Optionals of one of these are typed so;
-for every other annotation the value passes unchanged.
+Only ``str``, ``int``, ``float``, ``bool``, ``Path`` and Optionals of one of these are typed so. For
+every other annotation the value stays what it is, and is refused if it certainly does not fit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import types
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from model_constructor.config.scalars import parse_scalar, shorten, write_scalar
+from model_constructor.config.scalars import parse_scalar
+from model_constructor.config.type_check import TypeMismatch, check_type, described, shown
 from model_constructor.source_map import Source
 
 _TRUE = ("yes", "on", "y", "1", "true")
@@ -31,14 +32,18 @@ def coerce(value: Any, annotation: Any, source: Source | None = None) -> Any:
         source: What the file said about the value; gives a plain scalar's text as typed.
 
     Raises:
-        ValueError: The value does not fit; the message says what was expected and what is there.
+        TypeMismatch: The value does not fit; says what was expected, what is there, and where in
+            a list or mapping.
     """
     wanted, optional = simple_type(annotation)
-    if wanted is None or (value is None and optional):
+    if wanted is None:
+        check_type(value, annotation)
         return value
+    if value is None and optional:
+        return None
     text = source.text if source is not None else None
     if value is None:
-        raise ValueError(f"expected {_name(wanted)}, got null")
+        raise _mismatch(wanted, value)
     if wanted is str or wanted is Path:
         if text is None and not isinstance(value, str | Path):
             raise _mismatch(wanted, value)
@@ -110,20 +115,5 @@ def _number_hint(value: Any) -> str:
     return ""
 
 
-def _mismatch(wanted: type, value: Any, hint: str = "") -> ValueError:
-    if isinstance(value, dict):
-        got = "a mapping"
-    elif isinstance(value, list | tuple):
-        got = "a list"
-    elif isinstance(value, str):
-        got = f"{shorten(value)!r} (a string)"
-    elif value is None or isinstance(value, bool | int | float):
-        got = f"{write_scalar(value)} ({_name(type(value))})"
-    else:
-        got = f"a {type(value).__name__}"
-    return ValueError(f"expected {_name(wanted)}, got {got}{hint}")
-
-
-def _name(wanted: type) -> str:
-    names = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
-    return names.get(wanted, "a path")
+def _mismatch(wanted: type, value: Any, hint: str = "") -> TypeMismatch:
+    return TypeMismatch(f"expected {described(wanted)}, got {shown(value)}{hint}")

@@ -114,10 +114,23 @@ class Sources(Mapping[ConfigPath, Source]):
 
     def __getitem__(self, path: ConfigPath) -> Source:
         node = self._nodes[path]
-        return Source(node.span, node.key_span, node.text, node.origin.folder, node.origin.layer)
+        return Source(
+            node.span,
+            node.key_span,
+            node.text,
+            node.origin.folder,
+            node.origin.layer,
+            _earlier(node),
+        )
 
     def __iter__(self) -> Iterator[ConfigPath]:
         return iter(self._nodes)
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+
+def _earlier(node: Node) -> tuple[tuple[int, object], ...]:
+    if not node.history or isinstance(node.value, dict | list):
+        return ()
+    return tuple((lower.origin.layer, lower.value) for lower in node.history)

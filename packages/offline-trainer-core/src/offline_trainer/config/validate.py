@@ -7,6 +7,7 @@ component; the components and their signatures; and, once models exist, what dep
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,10 @@ def bind_components(
         ConfigError: Everything found, together: unknown keys, wrong kinds, wrong arguments.
     """
     kinds = {path: kind for path, kind, _ in section_specs(resolved.data)}
-    binder = Binder(registry, resolved.source_map, resolved.settings, targets_allowed, kinds)
+    included_at = {file.name: file.included_at for file in resolved.files if file.included_at}
+    binder = Binder(
+        registry, resolved.source_map, resolved.settings, targets_allowed, kinds, included_at
+    )
     bound = {
         section: _plain(binder.bind(value, (section,))) if section in _BOUND_SECTIONS else value
         for section, value in resolved.data.items()
@@ -83,6 +87,13 @@ def bind_components(
     for text in binder.warnings:
         notice(text)
     return bound
+
+
+def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> ResolvedConfig:
+    """The resolved config less what binding dropped: what a swapped component left behind."""
+    data = _kept(resolved.data, bound)
+    secrets = frozenset(path for path in resolved.secrets if _has(data, path))
+    return replace(resolved, data=data, secrets=secrets)
 
 
 def is_supervised(data: Mapping[str, Any]) -> bool:
@@ -225,6 +236,25 @@ def validate_with_data(resolved: ResolvedConfig, datamodule: Any) -> None:
 _BOUND_SECTIONS = frozenset(
     {"model", "models", *SINGLE_SECTIONS, *PER_OPTIMIZER_SECTIONS, *LIST_SECTIONS}
 )
+
+
+def _kept(value: Any, bound: Any) -> Any:
+    """Those parts of a value that are in its bound form."""
+    if isinstance(value, dict) and isinstance(bound, dict):
+        return {key: _kept(item, bound[key]) for key, item in value.items() if key in bound}
+    if isinstance(value, list) and isinstance(bound, list):
+        return [_kept(item, kept) for item, kept in zip(value, bound, strict=False)]
+    return value
+
+
+def _has(value: Any, path: ConfigPath) -> bool:
+    for part in path:
+        if isinstance(value, dict) and part not in value:
+            return False
+        if isinstance(value, list) and not int(part) < len(value):
+            return False
+        value = value[part]
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Reading signatures from source files, without importing anything."""
