@@ -17,7 +17,7 @@ from offline_trainer.schema.values import IS_SPEC, Schema, place, ref, value_sch
 CLASS_KINDS = {"optim_factory": "optim_cls", "sched_factory": "sched_cls"}
 """Factories that name a class in ``type`` and its arguments in ``kwargs`` → kind of that class."""
 
-NO_MODULES = {*COMPONENT_SECTIONS.values(), *CLASS_KINDS.values(), "cmd", "op"} - {"loss"}
+NO_MODULES = {*COMPONENT_SECTIONS.values(), *CLASS_KINDS.values(), "cmd"}
 """Kinds that cannot be a part of a model."""
 
 _RESERVED = "^_(type|target|args|kwargs|template)_$"
@@ -90,6 +90,7 @@ class Components:
     def _add_specs(self, by_kind: Mapping[str, Collection[str]]) -> None:
         everything: list[str] = []
         modules: list[str] = []
+        dispatch = []
         for kind, keys in by_kind.items():
             if kind in CLASS_KINDS.values():
                 self.definitions[f"class:{kind}"] = _class_choice(keys)
@@ -97,13 +98,10 @@ class Components:
             everything += keys
             modules += keys if kind not in NO_MODULES else ()
             self.definitions[f"of:{kind}"] = _by_type(keys)
-        for kind in by_kind:
-            self.definitions[f"spec:{kind}"] = _spec(by_kind[kind], f"of:{kind}")
-        dispatch = [
-            {"if": _type_is({"pattern": _pattern(kind)}), "then": ref(f"of:{kind}")}
-            for kind in by_kind
-            if kind not in CLASS_KINDS.values()
-        ]
+            self.definitions[f"spec:{kind}"] = _spec(keys, f"of:{kind}")
+            dispatch.append(
+                {"if": _type_is({"pattern": _pattern(kind)}), "then": ref(f"of:{kind}")}
+            )
         self.definitions["of"] = {"allOf": dispatch}
         self.definitions["spec"] = _spec(everything, "of")
         self.definitions["spec:module"] = _spec(modules, "of")

@@ -34,7 +34,7 @@ _HELP = {
     "schema_version": "Version of the config language.",
     "settings": "What the config may do.",
     "defaults": "Files included below this one, earlier entries first.",
-    "imports": "Modules that register components of their own.",
+    "imports": "Modules with components of their own (`ot schema --import MODULE` knows them).",
     "plugins": "Plugins that are left out, or that must be there.",
     "templates": "Mappings for `_template_: name`.",
     "params": "Values of your own, for ${params.…}.",
