@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
 from model_constructor.graph.compiler import compile_all
@@ -217,6 +218,7 @@ def prepare(
     register_imports(registry, resolved.data.get("imports") or (), resolved.source_map)
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
+    resolved = use_present_names(resolved, registry, notice)
     data = bind_components(resolved, registry, targets_allowed=allow_target)
     check_by_plugins(plugins, data, resolved.source_map)
     graphs = compile_all(data, resolved.source_map)

@@ -30,6 +30,7 @@ from model_constructor.config.nodes import (
     size_error,
 )
 from model_constructor.config.provenance import Layer, Provenance
+from model_constructor.config.renamed_keys import present_keys
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note, raise_collected
@@ -88,6 +89,7 @@ def resolve_config(
     """
     trees, files = _read(source, untrusted, package_file)
     merger = Merger()
+    trees = [present_keys(tree, merger.warnings) for tree in trees]
     root = trees[0]
     for layer, tree in enumerate(trees):
         tree.origin.layer = layer
@@ -103,7 +105,7 @@ def resolve_config(
     root = apply_overrides(
         root, overrides, folder=current_folder(), first_layer=len(trees), merger=merger
     )
-    root = expand_templates(root)
+    root = expand_templates(present_keys(root, merger.warnings))
     root = interpolate(root, os.environ if environ is None else environ, untrusted=untrusted)
     fields = root.value if isinstance(root.value, dict) else {}
     errors = check_top_level(fields)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter
 from typing import Any
 
 from model_constructor.errors import ConfigError
-from model_constructor.registry import Entry, Registry, kind_of
+from model_constructor.registry import Alias, Entry, Registry, kind_of
 from model_constructor.signatures import Signature, read_signature
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.schema.docstrings import parameter_help, summary
@@ -21,7 +22,6 @@ NO_MODULES = {*COMPONENT_SECTIONS.values(), *CLASS_KINDS.values(), "cmd"}
 """Kinds that cannot be a part of a model."""
 
 _RESERVED = "^_(type|target|args|kwargs|template)_$"
-_OTHERS = "@"
 
 
 @dataclass(slots=True)
@@ -35,10 +35,12 @@ class Components:
 
     registry: Registry
     kind: str | None = None
+    aliases: list[Alias] = field(init=False)
     definitions: Schema = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.aliases = self.registry.aliases()
         by_kind: dict[str, list[str]] = {}
         for key in self.registry.list_modules():
             if kind_of(key) != "cmd" and self.kind in (None, kind_of(key)):
@@ -65,6 +67,11 @@ class Components:
             self.definitions[key] = _class_arguments(entry, target, signature)
         else:
             self.definitions[key] = self._component(entry, target, signature)
+        for alias in self.aliases:
+            properties = self.definitions[key].get("properties", {})
+            if alias.component == key and alias.new in properties:
+                now = {"deprecated": True, "description": f"Called `{alias.new}` now."}
+                properties[alias.old] = {**properties[alias.new], **now}
 
     def _component(self, entry: Entry, target: Any, signature: Signature) -> Schema:
         schema = arguments_schema(target, signature, signature.parameters, "any")
@@ -79,7 +86,7 @@ class Components:
             keys = [key for key in self.registry if kind_of(key) == class_kind]
             described = schema["properties"]["type"].get("description", "")
             schema["properties"]["type"] = {
-                **words(keys, also=_OTHERS),
+                **self._keys(keys),
                 "description": described,
             }
         if entry.signature == "strict" and not signature.any_keyword:
@@ -93,21 +100,67 @@ class Components:
         dispatch = []
         for kind, keys in by_kind.items():
             if kind in CLASS_KINDS.values():
-                self.definitions[f"class:{kind}"] = _class_choice(keys)
+                self.definitions[f"class:{kind}"] = self._class_choice(keys)
                 continue
             everything += keys
             modules += keys if kind not in NO_MODULES else ()
-            self.definitions[f"of:{kind}"] = _by_type(keys)
-            self.definitions[f"spec:{kind}"] = _spec(keys, f"of:{kind}")
+            self.definitions[f"of:{kind}"] = self._by_type(keys)
+            self.definitions[f"spec:{kind}"] = self._spec(keys, f"of:{kind}")
             dispatch.append(
                 {"if": _type_is({"pattern": _pattern(kind)}), "then": ref(f"of:{kind}")}
             )
         self.definitions["of"] = {"allOf": dispatch}
-        self.definitions["spec"] = _spec(everything, "of")
-        self.definitions["spec:module"] = _spec(modules, "of")
+        self.definitions["spec"] = self._spec(everything, "of")
+        self.definitions["spec:module"] = self._spec(modules, "of")
         for factory, kind in CLASS_KINDS.items():
             if f"class:{kind}" in self.definitions:
                 self.definitions[f"spec:{factory}"]["allOf"].append(ref(f"class:{kind}"))
+
+    def _class_choice(self, keys: Collection[str]) -> Schema:
+        return {
+            "allOf": [
+                {
+                    "if": {"properties": {"type": self._called(key)}, "required": ["type"]},
+                    "then": {"properties": {"kwargs": place(ref(key))}},
+                }
+                for key in keys
+            ]
+        }
+
+    def _by_type(self, keys: Collection[str]) -> Schema:
+        return {"allOf": [{"if": _type_is(self._called(key)), "then": ref(key)} for key in keys]}
+
+    def _called(self, key: str) -> Schema:
+        """The value that names a component, by its key or a former one."""
+        old = [alias.old for alias in self.aliases if alias.new == key and not alias.component]
+        return {"enum": [key, *old]} if old else {"const": key}
+
+    def _spec(self, keys: Collection[str], dispatch: str) -> Schema:
+        others = {
+            "if": IS_SPEC,
+            "then": ref(dispatch),
+            "else": {"additionalProperties": ref("any")},
+        }
+        return {
+            "type": ["object", "null"],
+            "properties": {
+                "_type_": {
+                    **self._keys(sorted(keys)),
+                    "description": "The component, by its registry key.",
+                },
+                "_target_": {**ref("string"), "description": "`package.module:Name`, if allowed."},
+                "_args_": place({"type": "array", "items": ref("any")}),
+                "_kwargs_": place({"type": "object", **ref("any")}),
+                "_template_": ref("string"),
+            },
+            "allOf": [others],
+        }
+
+    def _keys(self, keys: Collection[str]) -> Schema:
+        """Registry keys; former ones and ``key@distribution`` are accepted and not offered."""
+        known = set(keys)
+        old = [re.escape(alias.old) for alias in self.aliases if alias.new in known]
+        return words(keys, also="|".join(["@", *(f"^{name}$" for name in old)]))
 
 
 def arguments_schema(
@@ -141,47 +194,12 @@ def _class_arguments(entry: Entry, target: Any, signature: Signature) -> Schema:
     return schema
 
 
-def _class_choice(keys: Collection[str]) -> Schema:
-    return {
-        "allOf": [
-            {
-                "if": {"properties": {"type": {"const": key}}, "required": ["type"]},
-                "then": {"properties": {"kwargs": place(ref(key))}},
-            }
-            for key in keys
-        ]
-    }
-
-
-def _by_type(keys: Collection[str]) -> Schema:
-    return {"allOf": [{"if": _type_is({"const": key}), "then": ref(key)} for key in keys]}
-
-
 def _type_is(schema: Schema) -> Schema:
     return {"properties": {"_type_": schema}, "required": ["_type_"]}
 
 
 def _pattern(kind: str) -> str:
     return r"^[^.]+$" if kind == "block" else rf"^{kind}\."
-
-
-def _spec(keys: Collection[str], dispatch: str) -> Schema:
-    return {
-        "type": ["object", "null"],
-        "properties": {
-            "_type_": {
-                **words(sorted(keys), also=_OTHERS),
-                "description": "The component, by its registry key.",
-            },
-            "_target_": {**ref("string"), "description": "`package.module:Name`, if allowed."},
-            "_args_": place({"type": "array", "items": ref("any")}),
-            "_kwargs_": place({"type": "object", **ref("any")}),
-            "_template_": ref("string"),
-        },
-        "allOf": [
-            {"if": IS_SPEC, "then": ref(dispatch), "else": {"additionalProperties": ref("any")}}
-        ],
-    }
 
 
 def _is_json(value: Any) -> bool:
