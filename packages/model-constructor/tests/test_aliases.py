@@ -10,6 +10,7 @@ import pytest
 from model_constructor.aliases import use_present_names
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
 from model_constructor.errors import ConfigError
+from model_constructor.findings import Findings
 from model_constructor.registry import Buffer, Provider, Registry
 
 
@@ -42,7 +43,9 @@ class Run:
     def __init__(self, source: Any, registry: Registry, *overrides: str) -> None:
         self.warnings: list[str] = []
         self.before: ResolvedConfig = resolve_config(source, overrides)
-        self.after = use_present_names(self.before, registry, self.warnings.append)
+        findings = Findings()
+        self.after = use_present_names(self.before, registry, findings, self.warnings.append)
+        findings.raise_all()
         self.data = self.after.data
 
 

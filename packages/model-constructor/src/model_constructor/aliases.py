@@ -17,8 +17,8 @@ from model_constructor.errors import (
     ConfigPath,
     Note,
     format_config_path,
-    raise_collected,
 )
+from model_constructor.findings import Findings
 from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
 
@@ -48,7 +48,10 @@ class OldName:
 
 
 def use_present_names(
-    resolved: ResolvedConfig, registry: Registry, warn: Callable[[str], None]
+    resolved: ResolvedConfig,
+    registry: Registry,
+    findings: Findings,
+    warn: Callable[[str], None],
 ) -> ResolvedConfig:
     """The config with former names replaced; one warning for each place that has one.
 
@@ -57,11 +60,9 @@ def use_present_names(
     Args:
         resolved: The resolved config.
         registry: Knows the names.
+        findings: Takes what is wrong: both names of a parameter in one file, a former name with
+            two present ones.
         warn: Receives each warning: the place and what to write.
-
-    Raises:
-        ConfigError: Both names of a parameter in one file, or a former name with two present
-            ones; everything found, together.
     """
     found, errors = old_names(resolved.data, registry)
     sources = resolved.source_map
@@ -70,7 +71,7 @@ def use_present_names(
         return resolved
     rewriting = _Rewriting({use.path: use for use in found}, sources, errors)
     data = rewriting.rewritten(resolved.data, (), ())
-    raise_collected(errors)
+    findings.add(errors)
     for text in dict.fromkeys(_warning(use, sources) for use in found):
         warn(text)
     moved = rewriting.moved

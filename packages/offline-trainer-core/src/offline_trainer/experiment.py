@@ -16,18 +16,20 @@ from typing import Any
 
 from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
-from model_constructor.config.resolve import ResolvedConfig, resolve_config
+from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
+from model_constructor.findings import Findings
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
-from offline_trainer.config.plugins_section import check_requirements, read_plugins_section
+from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
+    UNKNOWN_COMPONENT,
     bind_components,
+    check_structure,
     validate_post_model,
-    validate_preflight,
     validate_with_data,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
@@ -202,28 +204,40 @@ def prepare(
     """Resolve and check a config: everything that can be known without building an object.
 
     Raises:
-        ConfigError: All that one stage found, together.
+        ConfigError: All that is wrong with it, together; what is only a consequence of something
+            else is left out.
     """
-    resolved = resolve_config(path, overrides, package_file=package_file)
+    findings = Findings()
+    resolved = resolve_with_findings(findings, path, overrides, package_file=package_file)
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
-    validate_preflight(resolved)
-    wanted = read_plugins_section(resolved.data.get("plugins"), resolved.source_map)
+    sources, data = resolved.source_map, resolved.data
+    findings.add(check_structure(resolved))
+    wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)
     )
     registry = build_registry(plugins)
     report_plugins(plugins, registry)
-    check_requirements(wanted, plugins, resolved.source_map)
-    register_imports(registry, resolved.data.get("imports") or (), resolved.source_map)
+    findings.add(unmet_requirements(wanted, plugins, sources))
+    if not findings.in_section("settings", "imports"):
+        findings.add(register_imports(registry, data.get("imports") or (), sources))
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
-    resolved = use_present_names(resolved, registry, notice)
-    data = bind_components(resolved, registry, targets_allowed=allow_target)
-    check_by_plugins(plugins, data, resolved.source_map)
-    graphs = compile_all(data, resolved.source_map)
-    run = read_run_section(resolved.data["run"], resolved.source_map)
-    return Prepared(resolved, plugins, registry, data, run, graphs)
+    resolved = use_present_names(resolved, registry, findings, notice)
+    sources, data = resolved.source_map, resolved.data
+    missing_keys = findings.in_section("settings", "imports", "plugins")
+    with findings.collecting(without=[UNKNOWN_COMPONENT] if missing_keys else []):
+        data = bind_components(resolved, registry, targets_allowed=allow_target)
+    graphs: dict[str, GraphIR] = {}
+    if "model" in data or "models" in data:
+        with findings.collecting():
+            graphs = compile_all(data, sources)
+    findings.raise_all()
+    check_by_plugins(plugins, data, sources)
+    return Prepared(
+        resolved, plugins, registry, data, read_run_section(data["run"], sources), graphs
+    )
 
 
 def report_plugins(plugins: Plugins, registry: Registry) -> None:

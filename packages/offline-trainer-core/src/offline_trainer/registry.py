@@ -32,15 +32,19 @@ def build_registry(plugins: Plugins | None = None) -> Registry:
     return registry
 
 
-def register_imports(registry: Registry, imports: Sequence[str], sources: SourceMap) -> None:
+def register_imports(
+    registry: Registry, imports: Sequence[str], sources: SourceMap
+) -> list[ConfigError]:
     """Import the modules that the config names and let each register its keys.
 
     The current folder is importable, as with ``python -m``. What may be imported at all is
     checked in validation, before this.
 
-    Raises:
-        ConfigError: A module cannot be imported, has no ``register(registry)``, or fails in it.
+    Returns:
+        An error for each module that cannot be imported, has no ``register(registry)``, or fails
+        in it.
     """
+    errors = []
     here = str(Path.cwd())
     if imports and here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -52,15 +56,19 @@ def register_imports(registry: Registry, imports: Sequence[str], sources: Source
             if register is None:
                 raise AttributeError(f"{module.__file__} has no function register(registry)")
             register(buffer)
-        except (Exception, SystemExit) as error:
-            raise ConfigError(
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any code stands in a module
+            failed = ConfigError(
                 f"`{name}` of imports: failed: {type(error).__name__}: {error}",
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),
                 help="modules are looked up in the current folder and among installed packages",
-            ) from error
+            )
+            failed.__cause__ = error
+            errors.append(failed)
+            continue
         registry.commit(buffer)
+    return errors
 
 
 def _resolve(plugins: Plugins, key: str) -> Entry | None:

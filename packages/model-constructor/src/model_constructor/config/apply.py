@@ -21,14 +21,20 @@ from model_constructor.errors import (
     Note,
     close_matches,
     format_config_path,
-    raise_collected,
 )
+from model_constructor.findings import Findings
 
 FREE_FORM_SECTIONS = ("params", "templates")
 
 
 def apply_overrides(
-    root: Node, arguments: Sequence[str], *, folder: str, first_layer: int, merger: Merger
+    root: Node,
+    arguments: Sequence[str],
+    *,
+    folder: str,
+    first_layer: int,
+    merger: Merger,
+    findings: Findings,
 ) -> Node:
     """The tree with all arguments applied, in order.
 
@@ -36,21 +42,18 @@ def apply_overrides(
         folder: The current folder, which relative paths in arguments start from.
         first_layer: The layer number of the first argument.
         merger: Collects warnings.
-
-    Raises:
-        ConfigError: Whatever is wrong with any of the arguments, all together.
+        findings: Takes whatever is wrong with any of the arguments; such an argument changes
+            nothing.
     """
-    errors: list[ConfigError] = []
     for i, text in enumerate(arguments):
         origin = Origin(override_name(i + 1), folder, first_layer + i)
         try:
             override = parse_override(text, origin)
             root = _Application(override, merger).apply(root)
         except ConfigError as error:
-            errors += error.errors
-        errors += merger.errors
+            findings.add([error])
+        findings.add(merger.errors)
         merger.errors.clear()
-    raise_collected(errors)
     return root
 
 

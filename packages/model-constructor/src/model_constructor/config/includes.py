@@ -20,8 +20,8 @@ from model_constructor.errors import (
     Note,
     Span,
     close_matches,
-    raise_collected,
 )
+from model_constructor.findings import Findings
 
 MAX_INCLUDES = 256
 PACKAGE_PREFIX = "pkg://"
@@ -71,14 +71,24 @@ class _Open:
 
 
 def load_files(
-    main: str, *, untrusted: bool, package_file: PackageFile | None
+    main: str, findings: Findings, *, untrusted: bool, package_file: PackageFile | None
 ) -> list[tuple[SourceFile, Node]]:
     """The main file and everything it includes, lowest layer first.
 
+    Args:
+        findings: Takes what is wrong with a file that can be read all the same: a key given twice,
+            a number that is too large.
+
     Raises:
-        ConfigError: Whatever is wrong with any of the files, all together.
+        ConfigError: A file is missing or no YAML, so that nothing can be said of the whole;
+            everything wrong with any of the files, together.
     """
-    return _Includes(main, untrusted, package_file).load()
+    includes = _Includes(main, untrusted, package_file)
+    loaded = includes.load()
+    findings.add(includes.errors)
+    if not includes.complete:
+        findings.raise_all()
+    return loaded
 
 
 class _Includes:
@@ -87,6 +97,7 @@ class _Includes:
         self.root = _identity(str(Path(main).parent)) if untrusted else None
         self.package_file = package_file
         self.errors: list[ConfigError] = []
+        self.complete = True
         self.done: list[tuple[SourceFile, Node]] = []
         self.seen: set[str] = set()
         self.open: list[_Open] = []
@@ -107,13 +118,18 @@ class _Includes:
                 self.errors.append(
                     _error("OT0204", f"more than {MAX_INCLUDES} includes", entry.node)
                 )
+                self.complete = False
                 break
             try:
                 self.include(current, entry)
             except ConfigError as error:
-                self.errors += self.with_road(error).errors
-        raise_collected(self.errors)
+                self.fail(error)
         return self.done
+
+    def fail(self, error: ConfigError) -> None:
+        """Record a mistake after which a part of the configuration is missing."""
+        self.errors += self.with_road(error).errors
+        self.complete = False
 
     def include(self, current: _Open, entry: _Entry) -> None:
         try:
@@ -161,13 +177,14 @@ class _Includes:
             tree, errors = load_document(decode(content, name), Origin(name, _absolute(folder)))
             self.errors += [one for error in errors for one in self.with_road(error).errors]
             if tree is None or not isinstance(tree.value, dict):
+                self.complete = False
                 return
             rest = {key: node for key, node in tree.value.items() if key != "defaults"}
             frame.tree = replaced(tree, value=rest)
             if "defaults" in tree.value:
                 frame.entries = iter(self.read_entries(tree.value["defaults"]))
         except ConfigError as error:
-            self.errors += self.with_road(error).errors
+            self.fail(error)
 
     def read_entries(self, node: Node) -> list[_Entry]:
         if not isinstance(node.value, list):
@@ -183,7 +200,7 @@ class _Includes:
             optional = isinstance(fields, dict) and list(fields) == ["optional"]
             target = fields["optional"] if isinstance(fields, dict) and optional else item
             if not isinstance(target.value, str) or not target.value:
-                self.errors += self.with_road(
+                self.fail(
                     _error(
                         "OT0201",
                         f"an entry of `defaults` must be a file name, got {describe(target)}",
@@ -192,7 +209,7 @@ class _Includes:
                         help="write `path.yaml`, `pkg://distribution/path.yaml` or "
                         "`optional: path.yaml`",
                     )
-                ).errors
+                )
                 continue
             entries.append(_Entry(target.value, optional, target))
         return entries

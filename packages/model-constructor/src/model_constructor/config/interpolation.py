@@ -34,8 +34,8 @@ from model_constructor.errors import (
     Note,
     Span,
     format_config_path,
-    raise_collected,
 )
+from model_constructor.findings import Findings
 
 MAX_TEXT = 1024 * 1024
 MAX_TOTAL_TEXT = 16 * MAX_TEXT
@@ -47,15 +47,18 @@ _INDEX = re.compile(r"-?[0-9]{1,9}")
 _Step = Generator[ConfigPath, "Node | None", "Node | None"]
 
 
-def interpolate(root: Node, environ: Mapping[str, str], *, untrusted: bool) -> Node:
+def interpolate(
+    root: Node, environ: Mapping[str, str], findings: Findings, *, untrusted: bool
+) -> Node:
     """The tree with every reference replaced by what it names.
 
-    Raises:
-        ConfigError: Malformed or missing references, cycles, unset variables; all together.
+    Args:
+        findings: Takes malformed or missing references, cycles and unset variables.
     """
     resolver = _Resolver(root, environ, untrusted)
     resolved = resolver.run(())
-    raise_collected(resolver.errors)
+    unknown = [path for path, node in resolver.done.items() if node is None]
+    findings.add(resolver.errors, unknown=unknown)
     return resolved or root
 
 

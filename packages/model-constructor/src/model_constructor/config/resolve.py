@@ -33,10 +33,18 @@ from model_constructor.config.provenance import Layer, Provenance
 from model_constructor.config.renamed_keys import present_keys
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
-from model_constructor.errors import ConfigError, ConfigPath, Note, raise_collected
+from model_constructor.errors import ConfigError, ConfigPath, Note
+from model_constructor.findings import Findings
 from model_constructor.source_map import Source, SourceMap
 
-__all__ = ["Layer", "ResolvedConfig", "Settings", "SourceFile", "resolve_config"]
+__all__ = [
+    "Layer",
+    "ResolvedConfig",
+    "Settings",
+    "SourceFile",
+    "resolve_config",
+    "resolve_with_findings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,56 @@ def resolve_config(
     Raises:
         ConfigError: Anything that is wrong with it; all errors of one stage together.
     """
-    trees, files = _read(source, untrusted, package_file)
+    findings = Findings()
+    config = resolve_with_findings(
+        findings,
+        source,
+        overrides,
+        untrusted=untrusted,
+        environ=environ,
+        package_file=package_file,
+    )
+    findings.raise_all()
+    return config
+
+
+def resolve_with_findings(
+    findings: Findings,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    untrusted: bool = False,
+    environ: Mapping[str, str] | None = None,
+    package_file: PackageFile | None = None,
+) -> ResolvedConfig:
+    """As `resolve_config`, for a caller that has more to check before it reports.
+
+    Args:
+        findings: Takes what is wrong. The result is to be used for nothing but further checks if
+            there is anything in it afterwards.
+
+    Raises:
+        ConfigError: Nothing can be said of the rest: a file cannot be read, or there is too much.
+    """
+    try:
+        return _resolve(findings, source, overrides, untrusted, environ, package_file)
+    except ConfigError as error:
+        findings.add([error])
+        findings.raise_all()
+        raise
+
+
+def _resolve(
+    findings: Findings,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    overrides: Sequence[str],
+    untrusted: bool,
+    environ: Mapping[str, str] | None,
+    package_file: PackageFile | None,
+) -> ResolvedConfig:
+    trees, files = _read(source, untrusted, package_file, findings)
     merger = Merger()
-    trees = [present_keys(tree, merger.warnings) for tree in trees]
+    trees = [present_keys(tree, merger.warnings, findings) for tree in trees]
     root = trees[0]
     for layer, tree in enumerate(trees):
         tree.origin.layer = layer
@@ -101,16 +156,24 @@ def resolve_config(
                 span=tree.span,
             )
         root = merger.merge(root if layer else None, tree, ()) or root
-    raise_collected(merger.errors)
+    findings.add(merger.errors)
+    merger.errors.clear()
     root = apply_overrides(
-        root, overrides, folder=current_folder(), first_layer=len(trees), merger=merger
+        root,
+        overrides,
+        folder=current_folder(),
+        first_layer=len(trees),
+        merger=merger,
+        findings=findings,
     )
-    root = expand_templates(present_keys(root, merger.warnings))
-    root = interpolate(root, os.environ if environ is None else environ, untrusted=untrusted)
+    root = present_keys(root, merger.warnings, findings)
+    root = expand_templates(root, findings)
+    environ = os.environ if environ is None else environ
+    root = interpolate(root, environ, findings, untrusted=untrusted)
     fields = root.value if isinstance(root.value, dict) else {}
-    errors = check_top_level(fields)
+    findings.add(check_top_level(fields))
     settings, wrong_settings = read_settings(fields)
-    raise_collected([*errors, *wrong_settings])
+    findings.add(wrong_settings)
     if untrusted:
         settings = replace(settings, allow_imports=False, allow_target=False)
     outcome = _Outcome()
@@ -127,7 +190,7 @@ def resolve_config(
 
 
 def _read(
-    source: Any, untrusted: bool, package_file: PackageFile | None
+    source: Any, untrusted: bool, package_file: PackageFile | None, findings: Findings
 ) -> tuple[list[Node], tuple[SourceFile, ...]]:
     if isinstance(source, Mapping):
         tree = from_python(source, Origin("<mapping>", current_folder()))
@@ -146,7 +209,7 @@ def _read(
     path = os.fsdecode(source)
     if not path or "\0" in path:
         raise ConfigError(f"not a file's path: {path!r}", code="OT0101")
-    loaded = load_files(path, untrusted=untrusted, package_file=package_file)
+    loaded = load_files(path, findings, untrusted=untrusted, package_file=package_file)
     return [tree for _, tree in loaded], tuple(file for file, _ in loaded)
 
 

@@ -20,17 +20,21 @@ from model_constructor.errors import (
     ConfigPath,
     Note,
     close_matches,
-    raise_collected,
 )
+from model_constructor.findings import Findings
 
 TEMPLATE = "_template_"
 
 
-def expand_templates(root: Node) -> Node:
+def expand_templates(root: Node, findings: Findings) -> Node:
     """The tree without `templates` and `_template_`.
 
+    Args:
+        findings: Takes what is wrong: unknown or malformed templates, or templates that use each
+            other in a circle.
+
     Raises:
-        ConfigError: Unknown or malformed templates, or templates that use each other in a circle.
+        ConfigError: The templates make the tree too deep or too large.
     """
     assert isinstance(root.value, dict)
     section = root.value.get("templates")
@@ -52,7 +56,7 @@ def expand_templates(root: Node) -> Node:
         expansion.template(name, template)
     rest = {key: node for key, node in root.value.items() if key != "templates"}
     expanded = expansion.expand(replaced(root, value=rest), ())
-    raise_collected([*errors, *expansion.merger.errors])
+    findings.add([*errors, *expansion.merger.errors], unknown=expansion.unknown)
     return expanded
 
 
@@ -70,6 +74,7 @@ class _Expansion:
         self.templates = templates
         self.errors = errors
         self.merger = Merger()
+        self.unknown: set[ConfigPath] = set()
         self.done: dict[str, _Expanded] = {}
         self.using: list[tuple[str, Node]] = []
         self.count = 0
@@ -111,6 +116,8 @@ class _Expansion:
         reference = value.get(TEMPLATE)
         template = self.look_up(reference, path) if reference is not None else None
         if template is None:
+            if reference is not None:
+                self.unknown.add(path)
             return own
         self.count += template.size
         if self.count > MAX_NODES:

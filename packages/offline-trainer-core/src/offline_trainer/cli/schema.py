@@ -41,6 +41,7 @@ def command(
     It knows what is installed now; write it again after installing a plugin.
     """
     with errors_shown():
+        from model_constructor.errors import raise_collected
         from model_constructor.registry import kind_of, normalized
         from model_constructor.source_map import SourceMap
         from offline_trainer.cli.components import require_known
@@ -52,7 +53,7 @@ def command(
         installed = find_installed(no_plugin)
         installed.report()
         registry = installed.registry
-        register_imports(registry, imports, SourceMap())
+        raise_collected(register_imports(registry, imports, SourceMap()))
         if kind is not None:
             kinds = {kind_of(key) for key in registry.list_modules()} - {"cmd"}
             require_known("kind", kind, kinds)
@@ -60,8 +61,12 @@ def command(
             schema, unreadable = kind_schema(registry, kind)
         else:
             schema, unreadable = config_schema(registry)
-        for key in unreadable:
-            notice(f"the arguments of `{key}` are not in the schema  [ot describe {key}]")
+        if unreadable:
+            more = f" and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
+            notice(
+                f"cannot be loaded, so the schema has nothing of their arguments: "
+                f"{', '.join(unreadable[:3])}{more}  [ot list-components --check]"
+            )
         text = schema_text(schema)
         if path is None:
             click.echo(text, nl=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from importlib_metadata import PackageNotFoundError, version
 from packaging.requirements import InvalidRequirement, Requirement
 
-from model_constructor.errors import ConfigError, ConfigPath, close_matches, raise_collected
+from model_constructor.errors import ConfigError, ConfigPath, close_matches
 from model_constructor.registry import normalized
 from model_constructor.source_map import SourceMap
 
@@ -33,17 +33,12 @@ class PluginsSection:
 
 
 def read_plugins_section(section: Any, sources: SourceMap) -> PluginsSection:
-    """A ``plugins`` section as a value.
+    """A ``plugins`` section as a value; of a wrong one, what can be read of it.
 
     >>> read_plugins_section({"disable": ["lion"]}, SourceMap()).disable
     ('lion',)
-
-    Raises:
-        ConfigError: Everything wrong with it, together.
     """
-    read, errors = _read(section, sources)
-    raise_collected(errors)
-    return read
+    return _read(section, sources)[0]
 
 
 def check_plugins_section(section: Any, sources: SourceMap) -> list[ConfigError]:
@@ -51,12 +46,10 @@ def check_plugins_section(section: Any, sources: SourceMap) -> list[ConfigError]
     return _read(section, sources)[1]
 
 
-def check_requirements(section: PluginsSection, plugins: Plugins, sources: SourceMap) -> None:
-    """Check that every required plugin is installed, in its version, and in use.
-
-    Raises:
-        ConfigError: Everything that is not, together: what is installed and how to get the rest.
-    """
+def unmet_requirements(
+    section: PluginsSection, plugins: Plugins, sources: SourceMap
+) -> list[ConfigError]:
+    """Every required plugin that is not installed, not in its version, or not in use."""
     errors = []
     for index, requirement in section.require:
         if requirement.marker is not None and not requirement.marker.evaluate():
@@ -65,7 +58,7 @@ def check_requirements(section: PluginsSection, plugins: Plugins, sources: Sourc
         error = _unmet(requirement, plugins)
         if error is not None:
             errors.append(error.located(path, sources.span(path)))
-    raise_collected(errors)
+    return errors
 
 
 def _unmet(requirement: Requirement, plugins: Plugins) -> ConfigError | None:

@@ -36,15 +36,13 @@ if TYPE_CHECKING:
 REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
 SUPERVISED = "objective.supervised"
 SUPERVISED_SECTIONS = ("io", "loss")
+UNKNOWN_COMPONENT = "OT0301"
+"""Code of the error about a key that no plugin brings."""
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
-def validate_preflight(resolved: ResolvedConfig) -> None:
-    """Check what needs no component: sections, their shape, imports, pure-data rules.
-
-    Raises:
-        ConfigError: Everything found, together.
-    """
+def check_structure(resolved: ResolvedConfig) -> list[ConfigError]:
+    """Everything wrong that shows without components: sections, their shape, imports, pure data."""
     report = _Report(resolved)
     report.required_sections()
     report.run()
@@ -55,7 +53,7 @@ def validate_preflight(resolved: ResolvedConfig) -> None:
     report.pure_data()
     report.scheduler_intervals()
     report.secret_names(resolved.secrets)
-    raise_collected(report.errors)
+    return report.errors
 
 
 def bind_components(

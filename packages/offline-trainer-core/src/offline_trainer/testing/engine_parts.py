@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from model_constructor.errors import raise_collected
 from model_constructor.graph.compiler import compile_ir
 from model_constructor.instantiate import instantiate_value
 from model_constructor.registry import Registry
@@ -79,7 +80,7 @@ class EngineParts:
     def registry(self) -> Registry:
         """Installed keys and those of `imports`."""
         registry = build_registry()
-        register_imports(registry, [*self.imports, TWO_MODELS], SourceMap())
+        raise_collected(register_imports(registry, [*self.imports, TWO_MODELS], SourceMap()))
         return registry
 
     def new_engine(self, registry: Registry) -> Engine:
