@@ -271,3 +271,21 @@ def test_an_editor_is_told_types_defaults_and_help(installed: dict[str, Any]) ->
         "$ref": "#/$defs/integer",
         "description": "size of each input sample (required)",
     }
+
+
+def test_an_editor_finds_the_values_it_can_offer(installed: dict[str, Any]) -> None:
+    """yaml-language-server looks into `anyOf`, not into `else`."""
+
+    def offered(schema: dict[str, Any]) -> list[str]:
+        first = schema["anyOf"][0]
+        values: list[str] = (installed["$defs"][first["$ref"][8:]] if "$ref" in first else first)[
+            "enum"
+        ]
+        assert schema["anyOf"][-1] == {}
+        return values
+
+    definitions = installed["$defs"]
+    assert "data.table" in offered(definitions["spec:data"]["properties"]["_type_"])
+    assert "optim_cls.AdamW" in offered(definitions["optim_factory.torch"]["properties"]["type"])
+    assert "op:add" in offered(definitions["node"]["properties"]["call"])
+    assert offered(definitions["nn.Conv2d"]["properties"]["padding_mode"])[0] == "zeros"

@@ -13,7 +13,7 @@ from model_constructor.registry import Alias, Entry, Registry, kind_of
 from model_constructor.signatures import Signature, read_signature
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.schema.docstrings import parameter_help, summary
-from offline_trainer.schema.values import IS_SPEC, Schema, place, ref, value_schema, words
+from offline_trainer.schema.values import IS_SPEC, Schema, leaf, place, ref, value_schema, words
 
 CLASS_KINDS = {"optim_factory": "optim_cls", "sched_factory": "sched_cls"}
 """Factories that name a class in ``type`` and its arguments in ``kwargs`` → kind of that class."""
@@ -86,7 +86,7 @@ class Components:
             keys = [key for key in self.registry if kind_of(key) == class_kind]
             described = schema["properties"]["type"].get("description", "")
             schema["properties"]["type"] = {
-                **self._keys(keys),
+                **self._keys(class_kind, keys),
                 "description": described,
             }
         if entry.signature == "strict" and not signature.any_keyword:
@@ -105,13 +105,13 @@ class Components:
             everything += keys
             modules += keys if kind not in NO_MODULES else ()
             self.definitions[f"of:{kind}"] = self._by_type(keys)
-            self.definitions[f"spec:{kind}"] = self._spec(keys, f"of:{kind}")
+            self.definitions[f"spec:{kind}"] = self._spec(kind, keys, f"of:{kind}")
             dispatch.append(
                 {"if": _type_is({"pattern": _pattern(kind)}), "then": ref(f"of:{kind}")}
             )
         self.definitions["of"] = {"allOf": dispatch}
-        self.definitions["spec"] = self._spec(everything, "of")
-        self.definitions["spec:module"] = self._spec(modules, "of")
+        self.definitions["spec"] = self._spec("all", everything, "of")
+        self.definitions["spec:module"] = self._spec("module", modules, "of")
         for factory, kind in CLASS_KINDS.items():
             if f"class:{kind}" in self.definitions:
                 self.definitions[f"spec:{factory}"]["allOf"].append(ref(f"class:{kind}"))
@@ -135,7 +135,7 @@ class Components:
         old = [alias.old for alias in self.aliases if alias.new == key and not alias.component]
         return {"enum": [key, *old]} if old else {"const": key}
 
-    def _spec(self, keys: Collection[str], dispatch: str) -> Schema:
+    def _spec(self, name: str, keys: Collection[str], dispatch: str) -> Schema:
         others = {
             "if": IS_SPEC,
             "then": ref(dispatch),
@@ -145,7 +145,7 @@ class Components:
             "type": ["object", "null"],
             "properties": {
                 "_type_": {
-                    **self._keys(sorted(keys)),
+                    **self._keys(name, sorted(keys)),
                     "description": "The component, by its registry key.",
                 },
                 "_target_": {**ref("string"), "description": "`package.module:Name`, if allowed."},
@@ -156,11 +156,12 @@ class Components:
             "allOf": [others],
         }
 
-    def _keys(self, keys: Collection[str]) -> Schema:
+    def _keys(self, name: str, keys: Collection[str]) -> Schema:
         """Registry keys; former ones and ``key@distribution`` are accepted and not offered."""
+        self.definitions[f"keys:{name}"] = words(keys)
         known = set(keys)
         old = [re.escape(alias.old) for alias in self.aliases if alias.new in known]
-        return words(keys, also="|".join(["@", *(f"^{name}$" for name in old)]))
+        return leaf(ref(f"keys:{name}"), also="|".join(["@", *(f"^{name}$" for name in old)]))
 
 
 def arguments_schema(

@@ -21,6 +21,7 @@ from offline_trainer.schema.values import (
     IS_SPEC,
     Schema,
     either,
+    leaf,
     mapping,
     place,
     ref,
@@ -82,7 +83,6 @@ def config_schema(registry: Registry) -> tuple[Schema, list[str]]:
         properties[name] = {**properties[name], "description": _HELP[name]}
     schema = {
         "$schema": DIALECT,
-        "title": "offline_trainer config",
         "type": "object",
         "properties": {name: properties[name] for name in TOP_LEVEL_KEYS},
         "patternProperties": {"^_template_$": True},
@@ -109,7 +109,6 @@ def kind_schema(registry: Registry, kind: str) -> tuple[Schema, list[str]]:
     name = f"class:{kind}" if f"class:{kind}" in definitions else f"spec:{kind}"
     schema = {
         "$schema": DIALECT,
-        "title": f"offline_trainer components of kind {kind}",
         **ref(name),
         "$defs": _reached(name, definitions),
     }
@@ -157,7 +156,7 @@ def _section_definitions() -> Schema:
     names = place(_NAMES)
     return {
         "settings": mapping(_fields(Settings)),
-        "run": mapping({**_fields(RunSection), "precision": words(PRECISIONS)}),
+        "run": mapping({**_fields(RunSection), "precision": leaf(words(PRECISIONS))}),
         "plugins": mapping({"disable": names, "require": names}),
     }
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 from model_constructor.graph.ir import ReturnPolicy
 from model_constructor.registry import Registry
-from offline_trainer.schema.values import Schema, either, mapping, place, ref, words
+from offline_trainer.schema.values import Schema, either, leaf, mapping, place, ref, words
 
 _NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
@@ -19,7 +19,7 @@ def model_definitions(registry: Registry) -> Schema:
         "properties": {"_template_": ref("string")},
         "additionalProperties": place(ref("spec:module")),
     }
-    both = {"inputs": _list(place(_NAME)), "return": words(get_args(ReturnPolicy))}
+    both = {"inputs": _list(place(_NAME)), "return": leaf(words(get_args(ReturnPolicy)))}
     by_name = {"type": "object", "additionalProperties": place(ref("node"))}
     return {
         "model": mapping({"sequential": place(ref("sequential")), "graph": place(ref("graph"))}),
@@ -45,8 +45,8 @@ def model_definitions(registry: Registry) -> Schema:
             {
                 "name": ref("string"),
                 "out": ref("string"),
-                "call": words(
-                    [f"op:{name}" for name in registry.list_ops()], also="^module:.|^op:.*@"
+                "call": leaf(
+                    words([f"op:{name}" for name in registry.list_ops()]), also="^module:.|^op:.*@"
                 ),
                 "args": place({"type": ["array", "null"]}),
                 "kwargs": place({"type": ["object", "null"]}),

@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 
 _TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
 _WRITTEN = {"int": int, "float": float, "bool": bool, "str": str}
+_BOOLEAN = {"type": "boolean"}
 _LIST_MODES = ["append", "prepend", "keyed"]
 _IS_CONTAINER = {"type": "object", "required": ["_merge_"]}
 IS_SPEC = {"type": "object", "required": ["_type_"]}
@@ -29,8 +30,17 @@ def ref(name: str) -> Schema:
 
 
 def either(*alternatives: Schema) -> Schema:
-    """One of some values; each alternative once."""
-    kept = [each for i, each in enumerate(alternatives) if each not in alternatives[:i]]
+    """One of some values; what differs in nothing but its type becomes one alternative."""
+    types: list[str] = []
+    others: list[Schema] = []
+    for each in alternatives:
+        if list(each) == ["type"]:
+            named = each["type"] if isinstance(each["type"], list) else [each["type"]]
+            types += [name for name in named if name not in types]
+        elif each not in others:
+            others.append(each)
+    plain = [{"type": types if len(types) > 1 else types[0]}] if types else []
+    kept = [*plain, *others]
     return kept[0] if len(kept) == 1 else {"anyOf": kept}
 
 
@@ -50,12 +60,20 @@ def mapping(properties: Schema) -> Schema:
     }
 
 
-def words(choices: Collection[str], also: str = "") -> Schema:
-    """One of some words; with ``also``, or any text of a pattern."""
-    known: Schema = {"enum": list(choices)}
+def leaf(*alternatives: Schema, also: str = "") -> Schema:
+    """A place for one of some values, for ``${…}``, or with ``also`` for any text of a pattern."""
+    schema = either(*alternatives)
     if also:
-        known = {"if": {"type": "string", "pattern": also}, "else": known}
-    return {"if": ref("special"), "then": ref("container"), "else": known}
+        schema = {"if": {"type": "string", "pattern": also}, "else": schema}
+    found = {"if": ref("special"), "then": ref("container"), "else": schema}
+    offered = [each for each in alternatives if each.keys() & {"enum", "$ref"} or each == _BOOLEAN]
+    # Refuses nothing: editors look for values to offer here, and not inside of an `else`.
+    return {**found, "anyOf": [*offered, {}]} if offered else found
+
+
+def words(choices: Collection[str]) -> Schema:
+    """One of some words."""
+    return {"enum": list(choices)}
 
 
 def value_schema(annotation: Any, anything: str = "any") -> Schema:
@@ -72,11 +90,7 @@ def value_schema(annotation: Any, anything: str = "any") -> Schema:
     values = [each for each in alternatives if each != {"type": "null"}]
     if len(values) == 1 and list(values[0]) == ["type"]:
         return ref(f"{values[0]['type']}{'-or-null' if optional else ''}")
-    return {
-        "if": ref("special"),
-        "then": ref("container"),
-        "else": either(*alternatives),
-    }
+    return leaf(*alternatives)
 
 
 def _alternatives(annotation: Any, anything: str) -> list[Schema] | None:
@@ -116,18 +130,14 @@ def _union(members: tuple[Any, ...], anything: str) -> list[Schema] | None:
 
 def value_definitions() -> Schema:
     """The definitions that values refer to."""
-    simple = {
-        # An unquoted number given to a text parameter arrives as typed.
-        name: ["string", "number", "boolean"] if name == "string" else [name]
-        for name in dict.fromkeys(_TYPES.values())
-    }
     leaves = {}
-    for name, accepted in simple.items():
-        leaves[name] = _leaf(accepted)
-        leaves[f"{name}-or-null"] = _leaf([*accepted, "null"])
+    for name in dict.fromkeys(_TYPES.values()):
+        # An unquoted number given to a text parameter arrives as typed.
+        accepted: Any = ["string", "number", "boolean"] if name == "string" else name
+        leaves[name] = leaf({"type": accepted})
+        leaves[f"{name}-or-null"] = leaf({"type": accepted}, {"type": "null"})
     return {
         "special": {
-            "description": "${…}, or a merge container",
             "anyOf": [{"type": "string", "pattern": r"\$\{"}, _IS_CONTAINER],
         },
         "container": {
@@ -147,11 +157,6 @@ def value_definitions() -> Schema:
         "any": place({"if": IS_SPEC, "then": ref("spec"), "else": _inside("any")}),
         "plain": place({"properties": {"_type_": False, "_target_": False}, **_inside("plain")}),
     }
-
-
-def _leaf(types: list[str]) -> Schema:
-    schema = {"type": types if len(types) > 1 else types[0]}
-    return {"if": ref("special"), "then": ref("container"), "else": schema}
 
 
 def _inside(name: str) -> Schema:
