@@ -64,6 +64,8 @@ def use_present_names(
             two present ones.
         warn: Receives each warning: the place and what to write.
     """
+    if not registry.aliases():
+        return resolved
     found, errors = old_names(resolved.data, registry)
     sources = resolved.source_map
     errors = [error.located((), sources.span(error.config_path)) for error in errors]

@@ -230,6 +230,17 @@ def test_renamed_keys_of_the_config_are_rewritten(
     assert path.read_text() == "params:   # old\n  width: 3\n"
 
 
+def test_a_module_of_imports_may_rename_too(
+    migrate: Migrate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "def register(registry):\n    registry.add_alias('nn.Old', 'nn.New', since='1')\n"
+    (tmp_path / "renaming_module.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = write("loss: {fn: {_type_: nn.Old}}\n")
+    assert migrate("a.yaml", "--import", "renaming_module").exit_code == 0
+    assert path.read_text() == "loss: {fn: {_type_: nn.New}}\n"
+
+
 def test_a_version_step_runs_first_and_raises_the_version(migrate: Migrate) -> None:
     def step(document: Document) -> Iterable[Edit]:
         span = document.sources.key_span(("modell",))

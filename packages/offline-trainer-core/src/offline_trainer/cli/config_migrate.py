@@ -9,6 +9,7 @@ import click
 
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import no_plugin_option
+from offline_trainer.cli.schema import import_option
 
 if TYPE_CHECKING:
     from offline_trainer.migration.files import FileChange
@@ -18,19 +19,30 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=str))
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file needs a change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@import_option
 @no_plugin_option
-def command(files: tuple[str, ...], check: bool, diff: bool, no_plugin: tuple[str, ...]) -> None:
+def command(
+    files: tuple[str, ...],
+    check: bool,
+    diff: bool,
+    imports: tuple[str, ...],
+    no_plugin: tuple[str, ...],
+) -> None:
     """Rewrite FILEs in place for what was renamed; comments and formatting are kept.
 
     Only the named files are written, not those that they include.
     """
     with errors_shown():
+        from model_constructor.errors import raise_collected
+        from model_constructor.source_map import SourceMap
         from offline_trainer.cli.installed import find_installed
         from offline_trainer.errors import EXIT_ERROR
         from offline_trainer.migration.files import plan_changes
+        from offline_trainer.registry import register_imports
 
         installed = find_installed(no_plugin)
         installed.report()
+        raise_collected(register_imports(installed.registry, imports, SourceMap()))
         changes, included = plan_changes(files, installed.registry)
         for change in changes:
             if diff:

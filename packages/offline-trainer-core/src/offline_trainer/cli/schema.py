@@ -10,6 +10,14 @@ from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import no_plugin_option
 
+import_option = click.option(
+    "--import",
+    "imports",
+    multiple=True,
+    metavar="MODULE",
+    help="Add what a module registers that configs name in imports:.",
+)
+
 
 @click.command("schema")
 @click.option(
@@ -25,13 +33,7 @@ from offline_trainer.cli.options import no_plugin_option
     help="Only specs of this kind.",
     shell_complete=completion.complete_kinds,
 )
-@click.option(
-    "--import",
-    "imports",
-    multiple=True,
-    metavar="MODULE",
-    help="Add the components of a module that configs name in imports:.",
-)
+@import_option
 @no_plugin_option
 def command(
     path: Path | None, kind: str | None, imports: tuple[str, ...], no_plugin: tuple[str, ...]
