@@ -24,6 +24,7 @@ def ot_register_components(registry):
     loads = "offline_trainer.data.random_regression:RandomRegression"
     registry.add_lazy("data.shop", loads, help="Sales.")
     registry.add_alias("data.store", "data.shop", since="0.2")
+    registry.add_alias("data.stall", "data.store", since="0.1")
     registry.rename_parameter("data.shop", "amount", "num_samples", since="0.2")
 """
 
@@ -82,5 +83,6 @@ def test_the_schema_accepts_old_names_and_marks_them(install: Install, ot: Ot) -
     assert (amount["$ref"], amount["deprecated"]) == ("#/$defs/integer", True)
     validator = Draft202012Validator(schema)
     assert validator.is_valid({"data": {"_type_": "data.store", "amount": 3}})
-    assert not validator.is_valid({"data": {"_type_": "data.store", "amount": "many"}})
+    assert validator.is_valid({"data": {"_type_": "data.stall", "amount": 3}})
+    assert not validator.is_valid({"data": {"_type_": "data.stall", "amount": "many"}})
     assert not validator.is_valid({"data": {"_type_": "data.stare"}})

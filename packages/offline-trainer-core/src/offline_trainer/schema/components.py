@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import Parameter
 from typing import Any
@@ -40,7 +41,7 @@ class Components:
     unreadable: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.aliases = self.registry.aliases()
+        self.aliases = _present_names(self.registry)
         by_kind: dict[str, list[str]] = {}
         for key in self.registry.list_modules():
             if kind_of(key) != "cmd" and self.kind in (None, kind_of(key)):
@@ -84,10 +85,13 @@ class Components:
                     **value_schema(signature.annotations.get(part), "plain"),
                 }
             keys = [key for key in self.registry if kind_of(key) == class_kind]
-            described = schema["properties"]["type"].get("description", "")
+            known_as = {
+                "description": "The class, by its registry key.",
+                **schema["properties"]["type"],
+            }
             schema["properties"]["type"] = {
                 **self._keys(class_kind, keys),
-                "description": described,
+                "description": known_as["description"],
             }
         if entry.signature == "strict" and not signature.any_keyword:
             schema["patternProperties"] = {_RESERVED: True}
@@ -193,6 +197,15 @@ def _class_arguments(entry: Entry, target: Any, signature: Signature) -> Schema:
         schema["patternProperties"] = {"^_template_$": True}
         schema["additionalProperties"] = False
     return schema
+
+
+def _present_names(registry: Registry) -> list[Alias]:
+    """Former names with what they are called in the end; without those that are in dispute."""
+    found = []
+    for alias in registry.aliases():
+        with suppress(ConfigError):
+            found.append(registry.alias_of(alias.old, alias.component))
+    return [alias for alias in found if alias is not None]
 
 
 def _type_is(schema: Schema) -> Schema:
