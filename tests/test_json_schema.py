@@ -226,6 +226,7 @@ WRONG = [
     ("loss: {_type_: loss.torch, fn: {_type_: nn.MSE}}", "loss.fn._type_", "nn.MSE"),
     ("loss: {fn: {_type_: nn.MSELoss, reduce_: 1}}", "loss.fn", "reduce_"),
     ("optimizer: {type: optim_cls.SGD, kwargs: {learning_rate: 1}}", "optimizer.kwargs", "rate"),
+    ("optimizer: {type: optim_cls.SGD, kwargs: {params: []}}", "optimizer.kwargs", "params"),
     ("optimizer: {type: optim_cls.SGD, kwargs: {lr: high}}", "optimizer.kwargs.lr", "high"),
     (
         "optimizer: {_type_: optim_factory.torch, type: AdamW}",

@@ -26,6 +26,7 @@ def registry() -> Registry:
         kind, separator, name = key.rpartition(":") if ":" in key else key.rpartition(".")
         buffer.add_alias(f"{kind}{separator}old_{name}", key, since="0.2")
         buffer.rename_parameter(key, "width", "size", since="0.3")
+    buffer.add_alias("old_block", "block", since="0.2")
     registry = Registry()
     registry.commit(buffer)
     return registry
@@ -100,6 +101,14 @@ USES = {
     "a type of another meaning": (
         "data: {_type_: nn.Other, type: optim_cls.old_Thing, width: 1}",
         {"_type_": "nn.Other", "type": "optim_cls.old_Thing", "width": 1},
+    ),
+    "a type that is no key": (
+        "optimizer: {_type_: nn.Other, type: old_block}",
+        {"_type_": "nn.Other", "type": "old_block"},
+    ),
+    "block": (
+        "data: {_type_: nn.Other, inner: {_type_: old_block}}",
+        {"_type_": "nn.Other", "inner": {"_type_": "block"}},
     ),
     "a parameter of another component": (
         "data: {_type_: nn.Other, width: 3}",

@@ -81,8 +81,10 @@ REWRITTEN = {
         "params: [{size: 1, _type_: data.shop}, {_type_: data.shop, size: 2}]",
     ),
     "anchors and tags": (
-        "params: [{_type_: &k data.store}, {_type_: *k}, {_type_: !!str data.store, &a amount: 1}]",
-        "params: [{_type_: &k data.shop}, {_type_: *k}, {_type_: !!str data.shop, &a size: 1}]",
+        "params: [{_type_: &k data.store}, {_type_: *k}, "
+        "{_type_: !!str data.store, &amount amount: 1}]",
+        "params: [{_type_: &k data.shop}, {_type_: *k}, "
+        "{_type_: !!str data.shop, &amount size: 1}]",
     ),
     "a long key": (
         "data:\n  ? amount\n  : 3\n  ? _type_\n  : data.shop\n",
@@ -169,6 +171,7 @@ def test_what_only_the_whole_config_tells_is_rewritten_too(migrate: Migrate) -> 
     assert path.read_text() == "schema_version: 1\ndefaults: [base.yaml]\ndata: {size: 3}\n"
     assert "data.store" in Path("base.yaml").read_text()
     assert "base.yaml is included and needs a change" in result.stderr
+    assert "by hand" not in result.stderr
 
 
 def test_a_base_file_that_is_named_is_rewritten_by_what_includes_it(migrate: Migrate) -> None:
@@ -188,6 +191,16 @@ def test_what_cannot_be_edited_is_named(value: str, migrate: Migrate) -> None:
     assert "a.yaml:3:16: `data.store`" in result.stderr
     assert "by hand" in result.stderr
     assert path.read_text() == text
+
+
+def test_what_cannot_be_edited_is_named_beside_what_can(migrate: Migrate) -> None:
+    path = write(
+        "schema_version: 1\nparams: {kind: data.store, other: {_type_: data.store}}\n"
+        "data: {_type_: '${params.kind}'}\n"
+    )
+    result = migrate("a.yaml")
+    assert "{_type_: data.shop}" in path.read_text()
+    assert "a.yaml:3:16: `data.store`" in result.stderr
 
 
 def test_nothing_is_written_if_one_file_cannot_be_read(migrate: Migrate) -> None:
