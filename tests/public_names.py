@@ -23,12 +23,17 @@ def keys() -> list[str]:
 
 def commands() -> Iterator[tuple[str, click.Command]]:
     """``ot`` and each of its commands, with the words one types."""
-    context = click.Context(main)
-    yield "ot", main
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        assert command is not None
-        yield f"ot {name}", command
+    yield from _with_subcommands("ot", main)
+
+
+def _with_subcommands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            below = command.get_command(context, word)
+            assert below is not None
+            yield from _with_subcommands(f"{name} {word}", below)
 
 
 def cli_options() -> list[str]:

@@ -19,6 +19,8 @@ LIGHT_ROADS = {
     "the example plugin": "import ot_example_plugin.plugin",
     "ot --help": "import sys; sys.argv = ['ot', '--help']; run()",
     "ot --version": "import sys; sys.argv = ['ot', '--version']; run()",
+    "ot config --help": "import sys; sys.argv = ['ot', 'config', '--help']; run()",
+    "ot config show --help": "import sys; sys.argv = ['ot', 'config', 'show', '--help']; run()",
     "ot list-components": "import sys; sys.argv = ['ot', 'list-components']; run()",
 }
 

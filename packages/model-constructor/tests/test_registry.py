@@ -47,12 +47,15 @@ def test_an_unknown_key_names_the_nearest_of_its_kind() -> None:
     assert caught.value.suggestions == ("data.table",)
 
 
-def test_an_unknown_key_names_what_failed_to_load() -> None:
+def test_an_unknown_key_says_why_where_somebody_knows() -> None:
     registry = Registry()
-    registry.unavailable = ["ot-lion 0.2.0 (ImportError: no lion)"]
+    registry.explain_unknown = lambda key: f"pip install {key}" if key == "optim_cls.Lion" else ""
     with pytest.raises(ConfigError) as caught:
         registry.get_module("optim_cls.Lion")
-    assert "1 plugin failed to load and may provide it: ot-lion 0.2.0" in caught.value.help
+    assert caught.value.help == "pip install optim_cls.Lion"
+    with pytest.raises(ConfigError) as caught:
+        registry.get_module("data.table")
+    assert "no installed package provides any `data.*`" in caught.value.help
 
 
 def test_two_providers_of_a_key_are_a_conflict_with_three_ways_out() -> None:
@@ -71,8 +74,34 @@ def test_a_key_that_declares_replaces_wins() -> None:
     registry = Registry()
     committed(registry, provider("One_Package"), "loss.mine", "a:A")
     committed(registry, provider("two"), "loss.mine", "b:B", replaces="one-package")
-    assert registry.get_module("loss.mine").loads == "b:B"
+    winner = registry.get_module("loss.mine")
+    assert winner.loads == "b:B"
     assert not registry.conflicts()
+    assert registry.replacement_of(registry.get_module("loss.mine@one_package")) is winner
+    assert registry.replacement_of(winner) is None
+
+
+def test_two_plugins_of_one_distribution_agree_or_are_told_apart() -> None:
+    registry = Registry()
+    first = Provider("one", "1.0", "first")
+    second = Provider("One", "1.0", "second")
+    committed(registry, first, "loss.mine", "a:A")
+    committed(registry, second, "loss.mine", "a:A")
+    assert registry.get_module("loss.mine").provider is first
+    committed(registry, second, "loss.mine", "b:B")
+    with pytest.raises(ConfigError, match="by its plugins `first` and `second`") as caught:
+        registry.get_module("loss.mine")
+    assert "@" not in caught.value.help
+
+
+def test_two_entries_that_replace_each_other_are_a_conflict() -> None:
+    registry = Registry()
+    committed(registry, provider("one"), "loss.mine", "a:A", replaces="two")
+    committed(registry, provider("two"), "loss.mine", "b:B", replaces="one")
+    with pytest.raises(ConfigError, match="declare that they replace each other") as caught:
+        registry.get_module("loss.mine")
+    assert caught.value.code == "OT0302"
+    assert "take replaces= out of one" in caught.value.help
 
 
 def test_a_module_of_imports_wins_and_is_reported() -> None:

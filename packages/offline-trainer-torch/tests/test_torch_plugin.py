@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ import torch
 
 from model_constructor.registry import Registry
 from offline_trainer.engine import Engine
+from offline_trainer.plugins.missing import FIRST_PARTY_KEYS, FIRST_PARTY_KINDS
 from offline_trainer.protocols import Loss, Metric, OptimizerFactory, SchedulerFactory
+from offline_trainer.registry import build_registry
 from offline_trainer_torch import tables
 from offline_trainer_torch.plugin import ot_environment, ot_resolve_component
 
@@ -69,7 +72,7 @@ from model_constructor.registry import Registry
 from offline_trainer_torch import plugin
 registry = Registry()
 plugin.ot_register_components(registry)
-rows = plugin.ot_environment()
+rows = plugin.ot_environment(thorough=False)
 plugin.ot_resolve_component("nn.Linear", ())
 loaded = {"torch", "torchmetrics", "numpy", "yaml"} & set(sys.modules)
 print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, _ in rows]]))
@@ -103,6 +106,36 @@ def test_names_that_are_no_such_class_are_left_to_others() -> None:
 
 
 def test_the_environment_says_what_a_loaded_torch_knows() -> None:
-    rows = dict(ot_environment())
+    rows = dict(ot_environment(thorough=False))
     assert rows["torch threads"] == str(torch.get_num_threads())
     assert rows["torch"].split("+")[0] == torch.__version__.split("+")[0]
+
+
+def test_a_thorough_look_at_the_environment_names_the_devices() -> None:
+    program = """
+import json
+from offline_trainer_torch import plugin
+print(json.dumps(plugin.ot_environment(thorough=True)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    devices = [value for name, value in json.loads(done.stdout) if name == "device"]
+    assert devices[-1].startswith("cpu")
+    assert ("no GPU found" in devices[-1]) == (len(devices) == 1)
+
+
+def test_cores_table_of_what_this_package_brings_matches_what_it_registers() -> None:
+    ours, others = set(), set()
+    for entry in build_registry().entries():
+        if entry.provider.distribution == "offline-trainer-torch":
+            ours.add(entry)
+        elif entry.provider.origin == "core":
+            others.add(entry)
+    kinds = {entry.kind for entry in ours} - {entry.kind for entry in others}
+    assert set(FIRST_PARTY_KINDS) == kinds
+    assert set(FIRST_PARTY_KEYS) == {entry.key for entry in ours if entry.kind not in kinds}

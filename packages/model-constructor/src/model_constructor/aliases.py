@@ -81,9 +81,7 @@ def use_present_names(
         resolved,
         data=data,
         source_map=SourceMap({moved[path]: sources[path] for path in sources if path in moved}),
-        provenance={
-            moved[path]: layers for path, layers in resolved.provenance.items() if path in moved
-        },
+        provenance=resolved.provenance.moved(moved),
         secrets=frozenset(moved[path] for path in resolved.secrets if path in moved),
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from model_constructor.config.late_typing import coerce
-from model_constructor.config.schema import Settings
+from model_constructor.config.schema import TRUST_IT, Settings
 from model_constructor.errors import ConfigError, ConfigPath, format_config_path
 from model_constructor.registry import Entry, Registry
 from model_constructor.signatures import Signature, check_arguments, read_signature
@@ -173,6 +173,13 @@ class Binder:
         return typed
 
     def _target_entry(self, target: Any, path: ConfigPath) -> Entry:
+        if self.settings.untrusted:
+            raise self._error(
+                "an untrusted configuration cannot use `_target_`, which can call anything",
+                "OT0317",
+                path,
+                help=f"use a registry key in `_type_`, or read what it calls and {TRUST_IT}",
+            )
         if not self.settings.allow_target or not self.targets_allowed:
             raise self._error(
                 "`_target_` is not allowed here",
@@ -186,9 +193,10 @@ class Binder:
         if not prefix_allowed(target.partition(":")[0], self.settings.allowed_import_prefixes):
             prefixes = ", ".join(self.settings.allowed_import_prefixes)
             raise self._error(
-                f"`{target}` is outside settings.allowed_import_prefixes ({prefixes})",
+                f"`{target}` is outside settings.allowed_import_prefixes ({prefixes or 'empty'})",
                 "OT0318",
                 path,
+                help=f"add `{target.partition(':')[0]}` to it if you trust that code",
             )
         module, _, name = target.partition(":")
         try:

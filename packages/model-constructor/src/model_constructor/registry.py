@@ -211,14 +211,17 @@ class Registry(Registrar):
         self._entries: dict[str, list[Entry]] = {}
         self._aliases = AliasTable()
         self._resolvers: list[Resolver] = []
-        self.unavailable: list[str] = []
-        """What could not be loaded, one line each; an unknown-key error repeats them."""
+        self.explain_unknown: Callable[[str], str] | None = None
+        """Says why a key may be unknown here and what to do; it becomes the error's help."""
 
     def _record(self, entry: Entry) -> None:
         known = self._entries.setdefault(entry.key, [])
         for position, earlier in enumerate(known):
             if earlier.provider == entry.provider:
                 known[position] = entry
+                return
+            # Two plugins of one distribution may name one target; that is no disagreement.
+            if _distribution(earlier) == _distribution(entry) and earlier.loads == entry.loads:
                 return
         known.append(entry)
 
@@ -252,7 +255,7 @@ class Registry(Registrar):
         if not candidates:
             raise self._unknown(key)
         if len(candidates) > 1:
-            raise self._conflict(key, candidates)
+            raise self.conflict(key)
         return candidates[0]
 
     def get_op(self, name: str) -> Entry:
@@ -300,6 +303,13 @@ class Registry(Registrar):
                 pairs += [(chosen[0], entry) for entry in self._entries[key] if entry != chosen[0]]
         return pairs
 
+    def replacement_of(self, entry: Entry) -> Entry | None:
+        """The entry that takes the place of this one by ``replaces=``; None if none does."""
+        chosen = self._candidates(entry.key)
+        if entry in chosen:
+            return None
+        return next((other for other in chosen if _replaces(other, entry)), None)
+
     def _candidates(self, key: str) -> list[Entry]:
         name, at, distribution = key.partition("@")
         entries = self._entries.get(name, [])
@@ -307,7 +317,7 @@ class Registry(Registrar):
             return self._candidates(alias.new + at + distribution)
         if at:
             wanted = normalized(distribution)
-            return [e for e in entries if normalized(e.provider.distribution) == wanted]
+            return [e for e in entries if _distribution(e) == wanted]
         if not entries:
             for resolver in self._resolvers:
                 found = resolver(name)
@@ -315,8 +325,12 @@ class Registry(Registrar):
                     return [found]
             return []
         chosen = [e for e in entries if e.provider.origin == "imports"] or entries
-        replaced = {normalized(e.replaces) for e in chosen if e.replaces}
-        kept = [e for e in chosen if normalized(e.provider.distribution) not in replaced]
+        # Two that replace each other are a conflict like any other, whoever else has the key.
+        kept = [
+            entry
+            for entry in chosen
+            if not any(_replaces(e, entry) and not _replaces(entry, e) for e in chosen)
+        ]
         return kept or chosen
 
     def _unknown(self, key: str) -> ConfigError:
@@ -330,21 +344,19 @@ class Registry(Registrar):
             )
         kind = kind_of(name)
         same_kind = [known for known in self._entries if kind_of(known) == kind]
-        help = "ot list-components"
-        if self.unavailable:
-            count = len(self.unavailable)
-            plugins = "1 plugin" if count == 1 else f"{count} plugins"
-            help = f"{plugins} failed to load and may provide it: {'; '.join(self.unavailable)}"
-        elif not same_kind:
+        help = self.explain_unknown(name) if self.explain_unknown is not None else ""
+        if not help and not same_kind:
             help = f"no installed package provides any `{kind}.*`; install one (ot list-components)"
         return ConfigError(
             f"unknown component `{key}`",
             code="OT0301",
             suggestions=close_matches(name, same_kind or self._entries),
-            help=help,
+            help=help or "ot list-components",
         )
 
-    def _conflict(self, key: str, entries: Sequence[Entry]) -> ConfigError:
+    def conflict(self, key: str) -> ConfigError:
+        """The error of a config that uses a key which several providers claim."""
+        entries = self._candidates(key)
         providers = [entry.provider for entry in entries]
         names = " and ".join(str(provider) for provider in providers)
         if all(provider.origin == "imports" for provider in providers):
@@ -353,13 +365,33 @@ class Registry(Registrar):
                 code="OT0302",
                 help="remove one of the two modules, or rename the key in one",
             )
+        last = providers[-1].plugin
+        disable = f"disable one (--no-plugin {last} or OT_DISABLE_PLUGINS={last})"
+        if len({_distribution(entry) for entry in entries}) == 1:
+            plugins = " and ".join(f"`{provider.plugin}`" for provider in providers)
+            return ConfigError(
+                f"`{key}` is registered by {providers[0]} as two targets, by its plugins {plugins}",
+                code="OT0302",
+                help=f"{disable}, or let its author rename the key in one",
+            )
         exact = " or ".join(f"`{key}@{provider.distribution}`" for provider in providers)
-        return ConfigError(
-            f"`{key}` is provided by {names}",
-            code="OT0302",
-            help=f"write {exact}; or disable one (--no-plugin {providers[-1].plugin}); "
-            f"or let one plugin declare replaces={providers[0].distribution!r}",
-        )
+        way_out = f"write {exact}; or {disable}; or "
+        if any(_replaces(a, b) and _replaces(b, a) for a in entries for b in entries):
+            names += ", which declare that they replace each other"
+            way_out += "take replaces= out of one"
+        else:
+            way_out += f"let one plugin declare replaces={providers[0].distribution!r}"
+        return ConfigError(f"`{key}` is provided by {names}", code="OT0302", help=way_out)
+
+
+def _replaces(entry: Entry, other: Entry) -> bool:
+    """Whether one entry declares that it takes the place of another."""
+    named = normalized(entry.replaces or "")
+    return entry is not other and named == _distribution(other)
+
+
+def _distribution(entry: Entry) -> str:
+    return normalized(entry.provider.distribution)
 
 
 def _checked(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model_constructor.config.nodes import MAX_DEPTH
+from model_constructor.config.nodes import MAX_DEPTH, Hop
 from model_constructor.config.resolve import Settings, resolve_config
 from model_constructor.config.schema import TOP_LEVEL_KEYS
 from model_constructor.errors import ConfigError
@@ -141,7 +141,7 @@ def test_provenance_keeps_every_value_a_field_had(resolve: Any) -> None:
         ("5", "base.yaml:2:26"),
         ("'${params.lr}'", "main.yaml:4:26"),
     ]
-    assert used[-1].references == (("params", "lr"),)
+    assert used[-1].references == (Hop("${params.lr}", ("params", "lr")),)
     assert config.data["optimizer"]["kwargs"]["lr"] == 0.1
 
 

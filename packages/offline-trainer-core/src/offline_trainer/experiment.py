@@ -20,6 +20,7 @@ from model_constructor.config.resolve import ResolvedConfig, resolve_with_findin
 from model_constructor.findings import Findings
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
+from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
@@ -28,8 +29,8 @@ from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
-    check_structure,
     validate_post_model,
+    validate_preflight,
     validate_with_data,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
@@ -41,13 +42,14 @@ from offline_trainer.outcome import RunRecord
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.package_files import package_file
-from offline_trainer.plugins.problems import problems_of
+from offline_trainer.plugins.problems import problems_of, report
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
-from offline_trainer.records import describe, without_secrets, write_records
+from offline_trainer.records import describe, write_records
 from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
+from offline_trainer.secrets_scope import keep_secret, secrets_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Prepared:
     graphs: dict[str, GraphIR]
 
 
+@secrets_hidden()
 def run_experiment(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -90,6 +93,7 @@ def run_experiment(
     resume: str | None = None,
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
+    untrusted: bool = False,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -99,12 +103,16 @@ def run_experiment(
         resume: Overrides ``run.resume_from``: a checkpoint, a run directory, or ``auto``.
         no_plugin: Plugins or distributions to leave out.
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
+        untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
+            from outside its folder, whatever it says.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
         OfflineTrainerError: The run failed; its class says how.
     """
-    prepared = prepare(path, overrides, no_plugin=no_plugin, allow_target=allow_target)
+    prepared = prepare(
+        path, overrides, no_plugin=no_plugin, allow_target=allow_target, untrusted=untrusted
+    )
     run, sources = prepared.run, prepared.resolved.source_map
     settings = prepared.resolved.settings
     builder = Builder(prepared.data, prepared.registry, sources, settings, allow_target)
@@ -132,7 +140,8 @@ def run_experiment(
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
     with directory, SignalFlag() as signals:
-        resolved, shown = prepared.resolved, without_secrets(prepared.data, prepared.resolved)
+        resolved = prepared.resolved
+        shown = without_secrets(prepared.data, resolved.secrets)
         manifest = describe(directory, resolved, prepared.plugins, device)
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
@@ -194,12 +203,14 @@ def run_experiment(
     )
 
 
+@secrets_hidden()
 def prepare(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
+    untrusted: bool = False,
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
 
@@ -208,11 +219,15 @@ def prepare(
             else is left out.
     """
     findings = Findings()
-    resolved = resolve_with_findings(findings, path, overrides, package_file=package_file)
+    resolved = resolve_with_findings(
+        findings, path, overrides, untrusted=untrusted, package_file=package_file
+    )
+    keep_secret(resolved.secret_texts)
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
     sources, data = resolved.source_map, resolved.data
-    findings.add(check_structure(resolved))
+    with findings.collecting():
+        validate_preflight(resolved)
     wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)
@@ -242,7 +257,4 @@ def prepare(
 
 def report_plugins(plugins: Plugins, registry: Registry) -> None:
     """One line on stderr for each thing that is wrong with an installed plugin."""
-    for warning in plugins.warnings:
-        notice(warning)
-    for problem in problems_of(plugins, registry):
-        notice(problem.line())
+    report(plugins, problems_of(plugins, registry))

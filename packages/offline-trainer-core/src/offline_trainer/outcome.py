@@ -20,6 +20,7 @@ from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.status import RunState, Status
+from offline_trainer.secrets_scope import shown
 
 
 class RunRecord:
@@ -68,6 +69,7 @@ class RunRecord:
         if not self._begun:
             return
         state, exit_code, message = _classify(error, self._context.outcome)
+        message = shown(message) if message else None
         context = self._context
         self._directory.write_status(
             Status(state, context.global_step, context.epoch, exit_code, message)

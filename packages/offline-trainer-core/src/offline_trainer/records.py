@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from model_constructor.config.resolve import ResolvedConfig
+from model_constructor.config.resolved_yaml import dump_resolved
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.protocols import DataModule
 from offline_trainer.run.config_hash import config_hash
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.manifest import RunManifest, describe_run
-from offline_trainer.run.resolved_yaml import dump_resolved
+from offline_trainer.secrets_scope import shown_argument
 
-HIDDEN = "<hidden>"
 _PACKAGES = ("model-constructor", "offline-trainer-core")
 
 
@@ -33,6 +33,7 @@ def describe(
         seed=resolved.data["run"].get("seed", 0),
         device=device,
         config_hash=config_hash(resolved.data),
+        argv=[shown_argument(argument) for argument in sys.argv],
         earlier=directory.earlier,
     )
 
@@ -58,22 +59,11 @@ def write_records(
         directory.write_transforms(fitted)
 
 
-def without_secrets(data: Mapping[str, Any], resolved: ResolvedConfig) -> dict[str, Any]:
-    """Bound data as it may be stored and shown: values of secret variables hidden."""
-    shown = copy.deepcopy(dict(data))
-    for path in resolved.secrets:
-        holder: Any = shown
-        for part in path[:-1]:
-            holder = holder[part]
-        holder[path[-1]] = HIDDEN
-    return shown
-
-
 def _versions(plugins: Plugins) -> dict[str, str]:
     from importlib_metadata import version  # `ot check` does without it
 
     versions = {name: version(name) for name in _PACKAGES}
-    for plugin, rows in plugins.call_each("ot_environment"):
+    for plugin, rows in plugins.call_each("ot_environment", thorough=False):
         try:
             if isinstance(rows, Exception):
                 raise rows

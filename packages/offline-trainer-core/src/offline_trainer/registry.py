@@ -12,6 +12,8 @@ from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins, load_plugins
+from offline_trainer.plugins.missing import why_unknown
+from offline_trainer.plugins.problems import problems_of, require_none
 
 
 def build_registry(plugins: Plugins | None = None) -> Registry:
@@ -20,6 +22,9 @@ def build_registry(plugins: Plugins | None = None) -> Registry:
     Args:
         plugins: Loaded plugins; by default those that are installed.
 
+    Raises:
+        OfflineTrainerError: Something is wrong with a plugin and ``OT_STRICT_PLUGINS=1``.
+
     >>> "trainer.default" in build_registry()
     True
     """
@@ -27,8 +32,10 @@ def build_registry(plugins: Plugins | None = None) -> Registry:
     registry = Registry()
     for buffer in loaded.buffers:
         registry.commit(buffer)
-    registry.unavailable = [f"{status.provider} ({status.reason})" for status in loaded.problems()]
+    registry.explain_unknown = lambda key: why_unknown(key, loaded.statuses)
     registry.add_resolver(lambda key: _resolve(loaded, key))
+    if loaded.strict:
+        require_none(problems_of(loaded, registry), strict=True)
     return registry
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 from plugin_sources import GOOD, registering
+
+from offline_trainer.plugins.discovery import discover
 
 Install = Callable[..., Path]
 Ot = Callable[..., Result]
@@ -51,6 +54,27 @@ def test_a_conflict_names_both_providers_in_both_rows(install: Install, ot: Ot) 
     assert result.stderr.count("plugin 'two'") == 1
     assert "[ot doctor two | OT_DISABLE_PLUGINS=two]" in result.stderr
     assert ot("list-components", "--strict").exit_code == 1
+
+
+def test_a_key_that_was_replaced_says_by_whom(install: Install, ot: Ot) -> None:
+    install("one", registering('"data.same", "one:Data", help="One."'))
+    install("two", registering('"data.same", "two:Data", help="Two.", replaces="ot-one"'))
+    listed = rows(ot("list-components", "--kind", "data", "--json"))
+    assert listed["data.same@ot-one"]["status"] == "replaced by ot-two 0.2.0"
+    assert listed["data.same@ot-two"]["status"] == "ok"
+    assert ot("list-components", "--strict").exit_code == 0
+
+
+def test_a_kind_of_a_package_of_ours_that_is_not_installed_names_it(
+    ot: Ot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [c for c in discover() if c.provider.distribution != "offline-trainer-torch"]
+    monkeypatch.setattr("offline_trainer.plugins.loader.discover", lambda: others)
+    missing = ot("list-components", "--kind", "optim_cls")
+    assert missing.exit_code == 2
+    assert "comes with offline-trainer-torch: pip install offline-trainer-torch" in missing.stderr
+    unknown = ot("list-components", "--kind", "nothing")
+    assert "with offline-trainer-torch installed: engine, loss, " in unknown.stderr
 
 
 def test_check_resolves_every_target_and_reports_failures(install: Install, ot: Ot) -> None:

@@ -113,6 +113,17 @@ def test_the_text_has_all_of_it(install: Install, ot: Ot) -> None:
         assert part in text
 
 
+def test_formulas_are_left_out_of_the_text(install: Install, ot: Ot) -> None:
+    head = (
+        'class Part:\n    r"""Before.\n\n    .. math::\n       x^2 \\\\\n\n       y\n\n'
+        '    After.\n    """\n'
+    )
+    install("part", registering('"data.part", "part:Part", help="Part."', head=head))
+    text = ot("describe", "data.part").stdout
+    assert "  Before.\n\n  After.\n" in text
+    assert "x^2" not in text
+
+
 def test_an_unknown_key_gives_the_registrys_error(install: Install, ot: Ot) -> None:
     install("shop", SOURCE)
     result = ot("describe", "data.shup")

@@ -32,6 +32,15 @@ broken = 3
 """
 
 
+SAME = """
+import click
+
+@click.command()
+def same():
+    click.echo(__name__)
+"""
+
+
 @pytest.fixture
 def greeting(install: Install) -> Path:
     folder = install(
@@ -102,7 +111,29 @@ def test_two_plugins_with_one_command_are_told_apart(install: Install, ot: Ot) -
     result = ot("same")
     assert result.exit_code == 1
     assert "provided by ot-one 0.2.0 and ot-two 0.2.0" in result.stderr
-    assert "OT_DISABLE_PLUGINS=one or OT_DISABLE_PLUGINS=two" in result.stderr
+    assert "`ot --no-plugin one same` or `ot --no-plugin two same`" in result.stderr
+    assert "OT_DISABLE_PLUGINS=two for good" in result.stderr
+    help = " ".join(ot("--help").stdout.split())
+    assert "same (conflict: ot-one 0.2.0 and ot-two 0.2.0; `ot --no-plugin NAME same`)" in help
+
+
+def test_a_plugin_is_left_out_before_the_command_is_looked_up(install: Install, ot: Ot) -> None:
+    for module in ("one", "two"):
+        install(module, registering('"cmd.same", "{module}:same", help="Same."', head=SAME))
+    assert ot("--no-plugin", "one", "same").stdout == "two\n"
+    assert ot("--no-plugin", "ot-two", "same").stdout == "one\n"
+    assert ot("--no-plugin", "one", "--no-plugin", "two", "same").exit_code == 2
+    assert "conflict" not in ot("--no-plugin", "one", "--help").stdout
+    listed = ot("--no-plugin", "one", "list-components", "--no-plugin", "two")
+    assert "cmd.same" not in listed.stdout
+
+
+def test_a_command_that_replaces_anothers_is_taken(install: Install, ot: Ot) -> None:
+    for module, more in {"one": ', replaces="ot-two"', "two": ""}.items():
+        call = f'"cmd.same", "{module}:same", help="By {module}."{more}'
+        install(module, registering(call, head=SAME))
+    assert ot("same").stdout == "one\n"
+    assert "By one." in ot("--help").stdout
 
 
 def test_an_unknown_command_names_the_nearest(greeting: Path, ot: Ot) -> None:

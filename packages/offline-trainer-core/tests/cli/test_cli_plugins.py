@@ -15,6 +15,15 @@ Install = Callable[..., Path]
 Ot = Callable[..., Result]
 
 
+COMMAND = """
+import click
+
+@click.command()
+def greet():
+    click.echo("hello")
+"""
+
+
 def states(result: Result) -> dict[str, dict[str, Any]]:
     return {row["distribution"]: row for row in json.loads(result.stdout)}
 
@@ -39,12 +48,17 @@ def test_a_disabled_plugin_says_who_disabled_it(
     assert (row["state"], row["reason"]) == ("disabled", "OT_DISABLE_PLUGINS")
 
 
-def test_a_conflict_is_the_state_of_the_later_plugin(install: Install, ot: Ot) -> None:
+def test_a_conflict_is_the_state_of_both_plugins_and_one_line(install: Install, ot: Ot) -> None:
     install("one", registering('"data.same", "one:Data", help="One."'))
     install("two", registering('"data.same", "two:Data", help="Two."'))
-    rows = states(ot("plugins", "--json"))
-    assert (rows["ot-one"]["state"], rows["ot-two"]["state"]) == ("ok", "conflict")
-    assert "ot-one 0.2.0" in rows["ot-two"]["reason"]
+    result = ot("plugins", "--json")
+    rows = states(result)
+    for name, other in (("one", "two"), ("two", "one")):
+        assert rows[f"ot-{name}"]["state"] == "conflict"
+        assert f"`data.same` is also provided by ot-{other} 0.2.0" in rows[f"ot-{name}"]["reason"]
+        assert ot("doctor", name).exit_code == 1
+        assert f"ot-{other} 0.2.0" in ot("doctor", name).stdout
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_strict_plugins_do_not_keep_the_commands_that_explain_from_working(
@@ -55,7 +69,23 @@ def test_strict_plugins_do_not_keep_the_commands_that_explain_from_working(
     assert ot("plugins").exit_code == 0
     assert "nothing_of_that_name" in ot("doctor").stdout
     assert ot("--help").exit_code == 0
-    assert ot("list-components").exit_code == 1
+    for command in ("list-components", "describe data.table"):
+        result = ot(*command.split())
+        assert result.exit_code == 1
+        assert result.stderr.count("plugin 'broken' (ot-broken 0.2.0)") == 1
+
+
+def test_strict_plugins_end_a_plugins_command_too(
+    install: Install, ot: Ot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("greeting", registering('"cmd.greet", "greeting:greet", help="Greet."', head=COMMAND))
+    install("taking", registering('"cmd.check", "taking:greet", help="Taken."'))
+    assert ot("greet").stdout == "hello\n"
+    monkeypatch.setenv("OT_STRICT_PLUGINS", "1")
+    result = ot("greet")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("plugin 'taking' (ot-taking 0.2.0)") == 1
+    assert "greet" in ot("--help").stdout
 
 
 def test_doctor_is_healthy_where_nothing_is_wrong(install: Install, ot: Ot) -> None:
@@ -112,7 +142,7 @@ def test_doctor_knows_an_entry_point_that_went_stale(install: Install, ot: Ot) -
     (finding,) = json.loads(result.stdout)["findings"]
     assert finding["kind"] == "stale-entry-point"
     assert "`moved = moved`" in finding["message"]
-    assert "pip install --editable /somewhere/ot moved" in finding["help"]
+    assert "pip install --editable '/somewhere/ot moved'" in finding["help"]
 
 
 def test_a_module_missing_inside_a_plugin_is_no_stale_entry_point(install: Install, ot: Ot) -> None:
@@ -156,3 +186,66 @@ def test_of_two_plugins_of_one_name_the_distribution_is_the_way_out(
     assert "[ot doctor ot-second | OT_DISABLE_PLUGINS=ot-second]" in line
     monkeypatch.setenv("OT_DISABLE_PLUGINS", "ot-second")
     assert ot("list-components", "--strict").exit_code == 0
+
+
+IMPORTS_POLARS = """
+import sys
+sys.modules.pop("polars", None)
+import polars
+"""
+
+
+def test_doctor_minds_a_heavy_plugin_and_names_the_line(install: Install, ot: Ot) -> None:
+    folder = install("heavy", IMPORTS_POLARS + GOOD)
+    (folder / "polars.py").touch()
+    result = ot("doctor", "heavy")
+    assert result.exit_code == 1
+    assert "healthy" not in result.stdout
+    assert f"{folder / 'heavy.py'}:4 imports polars" in result.stdout
+
+
+def test_doctor_imports_the_components_of_a_plugin_it_is_asked_about(
+    install: Install, ot: Ot
+) -> None:
+    install(
+        "parts",
+        registering(
+            '"data.fine", "parts:Data", help="Fine."',
+            '"data.gone", "parts:Gone", help="Gone."',
+            '"data.raises", "parts_raises:Data", help="Raises."',
+            '"data.waits", "parts:Data", help="Waits.", requires=("nothing_of_that_name",)',
+            head="class Data: ...",
+        ),
+    ).joinpath("parts_raises.py").write_text("def load():\n    raise ValueError('no')\nload()")
+    everything = ot("doctor")
+    assert everything.exit_code == 0
+    assert "components were not imported" in everything.stdout
+    result = ot("doctor", "parts", "--json")
+    assert result.exit_code == 1
+    data = json.loads(result.stdout)
+    gone, raises = data["findings"]
+    assert {gone["kind"], raises["kind"]} == {"target-failed"}
+    assert "`data.gone` cannot be loaded from parts:Gone: AttributeError" in gone["message"]
+    assert gone["traceback"] == ""
+    assert "line 2, in load" in raises["traceback"]
+    assert "entry.py" not in raises["traceback"]
+    assert data["components"].startswith("components imported: 3; ")
+    assert "nothing_of_that_name" in data["components"]
+
+
+def test_doctor_says_a_misspelt_hook_once(install: Install, ot: Ot) -> None:
+    install("misspelt", GOOD.replace("ot_register_components", "ot_register_component"))
+    assert ot("doctor", "misspelt").stdout.count("did you mean ot_register_components") == 1
+
+
+def test_doctor_says_an_exception_once_where_the_traceback_ends_with_it(
+    install: Install, ot: Ot
+) -> None:
+    install("broken", "import nothing_of_that_name")
+    assert ot("doctor", "broken").stdout.count("No module named 'nothing_of_that_name'") == 1
+
+
+def test_doctor_leaves_out_what_it_is_told_to(install: Install, ot: Ot) -> None:
+    install("broken", "import nothing_of_that_name")
+    assert ot("doctor", "--no-plugin", "broken").exit_code == 0
+    assert ot("--no-plugin", "ot-broken", "doctor").exit_code == 0

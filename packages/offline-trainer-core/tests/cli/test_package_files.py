@@ -81,10 +81,17 @@ def test_an_editable_install_is_found_by_its_entry_point(
 
 
 @pytest.mark.parametrize(
-    "path", ["../secret.yaml", "configs/../../x.yaml", "/etc/x.yaml", "C:/x.yaml", "..\\x.yaml"]
+    ("path", "reason"),
+    [
+        ("../secret.yaml", "`..`"),
+        ("configs/../../x.yaml", "`..`"),
+        ("/etc/x.yaml", "an absolute path"),
+        ("C:/x.yaml", "an absolute path"),
+        ("..\\x.yaml", "a backslash"),
+    ],
 )
-def test_a_path_that_leaves_the_package_is_refused(shop: Path, path: str) -> None:
-    with pytest.raises(ConfigError, match="leaves the package") as caught:
+def test_a_path_that_leaves_the_package_is_refused(shop: Path, path: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=f"leaves the package: it has {reason}") as caught:
         package_file("ot-shop", path)
     assert caught.value.code == "OT0205"
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugin_sources import registering
 
 from model_constructor.errors import ConfigError
 from model_constructor.source_map import SourceMap
 from offline_trainer.config.plugins_section import check_plugins_section
+from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.experiment import prepare, run_experiment
 
 Install = Callable[..., Path]
@@ -79,6 +81,18 @@ def test_a_run_with_its_requirements_met_trains(small_config: MakeConfig, instal
         )
     )
     assert result.outcome == "done"
+
+
+def test_a_strict_run_minds_a_conflict_of_keys_it_does_not_use(
+    small_config: MakeConfig, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("one", "two"):
+        install(module, registering('"data.same", "{module}:Data", help="Same."'))
+    assert prepare(small_config()).registry.conflicts()
+    monkeypatch.setenv("OT_STRICT_PLUGINS", "1")
+    with pytest.raises(OfflineTrainerError, match="also provided by ot-one"):
+        prepare(small_config())
+    assert prepare(small_config(plugins={"disable": ["two"]})).registry
 
 
 def refused(config: dict[str, Any], **options: Any) -> ConfigError:

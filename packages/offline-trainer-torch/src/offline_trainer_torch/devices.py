@@ -53,6 +53,17 @@ def describe_device(device: torch.device) -> str:
     return str(device)
 
 
+def device_rows() -> list[tuple[str, str]]:
+    """Rows (name, value) about what there is to train on, the preferred device first."""
+    *cards, cpu = [describe_device(torch.device(name)) for name in _available()]
+    return [
+        ("torch threads", str(torch.get_num_threads())),
+        ("CUDA build", torch.version.cuda or "none"),
+        *(("device", card) for card in cards),
+        ("device", cpu if cards else f"{cpu} (no GPU found)"),
+    ]
+
+
 def make_deterministic() -> None:
     """Let PyTorch use only kernels that give the same bytes each time, or raise where none is.
 

@@ -80,18 +80,15 @@ def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
 
 
 @hookimpl
-def ot_environment() -> Sequence[tuple[str, str]]:
-    """Versions from metadata; what only a loaded torch knows, only if it is loaded."""
+def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
+    """Versions from metadata; what only a loaded torch knows, if it is loaded or there is time."""
     rows = [
         (name, found) for name in ("torch", "torchmetrics") if (found := _version(name)) is not None
     ]
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        rows.append(("torch threads", str(torch.get_num_threads())))
-        rows.append(("CUDA build", torch.version.cuda or "none"))
-        if torch.cuda.is_available():
-            names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-            rows.append(("CUDA devices", ", ".join(names)))
+    if "torch" in sys.modules or (thorough and find_spec("torch") is not None):
+        from offline_trainer_torch.devices import device_rows
+
+        rows += device_rows()
     return rows
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from model_constructor.config.expressions import Reference
 from model_constructor.config.late_typing import coerce
@@ -12,14 +11,9 @@ from model_constructor.config.nodes import Node, Origin, from_python, replaced_e
 from model_constructor.config.scalars import parse_scalar
 from model_constructor.config.text import SURROGATE
 from model_constructor.errors import ConfigError, close_matches
+from model_constructor.redaction import is_secret
 
-_SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _TYPES = {"int": int, "float": float, "bool": bool}
-
-
-def is_secret(name: str) -> bool:
-    """Whether the value of an environment variable is redacted wherever it would be shown."""
-    return _SECRET.search(name) is not None
 
 
 def environment_value(
@@ -53,6 +47,18 @@ def environment_value(
         reason = f"its value is no {reference.env_type or 'value'}" if secret else str(error)
         raise _wrong(reference, reason) from None
     return Node(value, origin, text=text, secret=secret)
+
+
+def secret_texts(node: Node) -> Iterator[str]:
+    """The texts that must not be shown because of this value: as read, and as typed."""
+    if isinstance(node.value, dict | list):
+        inner = node.value.values() if isinstance(node.value, dict) else node.value
+        for item in inner:
+            yield from secret_texts(item)
+    elif node.secret:
+        yield str(node.value)
+        if node.text:
+            yield node.text
 
 
 def missing_variable(reference: Reference, environ: Mapping[str, str]) -> ConfigError:

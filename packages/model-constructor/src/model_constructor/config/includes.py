@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model_constructor.config.loader import load_document
 from model_constructor.config.nodes import Node, Origin, describe, kind, replaced
+from model_constructor.config.schema import TRUST_IT
 from model_constructor.config.text import decode, read_bytes
 from model_constructor.errors import (
     ConfigError,
@@ -147,6 +148,7 @@ class _Includes:
                 f"an untrusted configuration cannot include `{entry.target}`: "
                 "it is outside the configuration's folder",
                 entry.node,
+                help=f"copy the file into that folder, or {TRUST_IT}",
             )
         cycle = [i for i, file in enumerate(self.open) if file.identity == identity]
         if cycle:
@@ -232,7 +234,11 @@ class _Includes:
             raise _error("OT0205", f"`{target}` is not `pkg://distribution/path.yaml`", entry.node)
         if self.root is not None:
             raise _error(
-                "OT0203", f"an untrusted configuration cannot include `{target}`", entry.node
+                "OT0203",
+                f"an untrusted configuration cannot include `{target}`: "
+                "it is outside the configuration's folder",
+                entry.node,
+                help=f"copy the file into that folder, or {TRUST_IT}",
             )
         if self.package_file is None:
             raise _error(

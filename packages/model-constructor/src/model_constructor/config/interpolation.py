@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 
-from model_constructor.config.environment import environment_value, missing_variable
+from model_constructor.config.environment import (
+    environment_value,
+    missing_variable,
+    secret_texts,
+)
 from model_constructor.config.expressions import (
     ExpressionError,
     Reference,
@@ -18,6 +22,7 @@ from model_constructor.config.expressions import (
 )
 from model_constructor.config.loader import load_value
 from model_constructor.config.nodes import (
+    Hop,
     Node,
     Origin,
     describe,
@@ -27,6 +32,7 @@ from model_constructor.config.nodes import (
     replaced_everywhere,
 )
 from model_constructor.config.scalars import Scalar, parse_scalar, write_scalar
+from model_constructor.config.schema import TRUST_IT
 from model_constructor.config.suggestions import missing_segment
 from model_constructor.errors import (
     ConfigError,
@@ -49,8 +55,8 @@ _Step = Generator[ConfigPath, "Node | None", "Node | None"]
 
 def interpolate(
     root: Node, environ: Mapping[str, str], findings: Findings, *, untrusted: bool
-) -> Node:
-    """The tree with every reference replaced by what it names.
+) -> tuple[Node, frozenset[str]]:
+    """The tree with every reference replaced by what it names, and the secrets that it read.
 
     Args:
         findings: Takes malformed or missing references, cycles and unset variables.
@@ -59,7 +65,7 @@ def interpolate(
     resolved = resolver.run(())
     unknown = [path for path, node in resolver.done.items() if node is None]
     findings.add(resolver.errors, unknown=unknown)
-    return resolved or root
+    return resolved or root, frozenset(resolver.secret_texts)
 
 
 class _Resolver:
@@ -69,6 +75,7 @@ class _Resolver:
         self.untrusted = untrusted
         self.errors: list[ConfigError] = []
         self.done: dict[ConfigPath, Node | None] = {}
+        self.secret_texts: set[str] = set()
         self.total = 0
 
     def run(self, wanted: ConfigPath) -> Node | None:
@@ -158,7 +165,7 @@ class _Resolver:
             return None
         text = "".join(pieces)
         secret = any(value.secret for value in found)
-        references = tuple(path for value in found for path in value.references)
+        references = tuple(hop for value in found for hop in value.references)
         scalar: Scalar = text
         if not as_text:
             try:
@@ -178,27 +185,35 @@ class _Resolver:
         except _MissingError as missing:
             if reference.default is None:
                 raise missing.error.located(path, _reference_span(node, reference)) from None
-        default = reference.default
+        default, hop = reference.default, Hop(reference.source)
         if default.template is not None:
             quoted = default.template.quoted
-            return (yield from self.evaluate(default.template, node, path, as_text=quoted))
+            value = yield from self.evaluate(default.template, node, path, as_text=quoted)
+            return value and replaced(value, references=(hop, *value.references))
         try:
             literal = load_value(default.literal, node.origin)
         except ConfigError as error:
             raise _error("OT0240", f"default: {error.message}", node, path, reference) from None
-        return replaced_everywhere(literal, span=None, key_span=None)
+        literal = replaced_everywhere(literal, span=None, key_span=None)
+        return replaced(literal, references=(hop,))
 
     def environment(self, reference: Reference, node: Node, path: ConfigPath) -> Node:
         if self.untrusted:
-            message = "an untrusted configuration cannot read the environment"
-            raise _error("OT0245", message, node, path, reference)
+            raise ConfigError(
+                f"an untrusted configuration cannot read the environment (`{reference.env}`)",
+                code="OT0245",
+                config_path=path,
+                span=_reference_span(node, reference),
+                help=f"write the value here, or {TRUST_IT}",
+            )
         try:
             value = environment_value(reference, self.environ, node.origin)
         except ConfigError as error:
             raise error.located(path, _reference_span(node, reference)) from None
         if value is None:
             raise _MissingError(missing_variable(reference, self.environ))
-        return value
+        self.secret_texts.update(secret_texts(value))
+        return replaced(value, references=(Hop(reference.source, env=reference.env),))
 
     def look_up(self, reference: Reference, node: Node, path: ConfigPath) -> _Step:
         """Walk to what a reference names, through other references where they are on the way."""
@@ -222,7 +237,9 @@ class _Resolver:
             here = (*here, key)
         if not resolved and current is not None and _needs_work(current):
             current = yield here
-        return replaced(current, references=(here,)) if current is not None else None
+        if current is None:
+            return None
+        return replaced(current, references=(Hop(reference.source, here),))
 
     def at(self, path: ConfigPath) -> Node:
         node = self.root

@@ -13,6 +13,7 @@ from typing import Any, Union
 from model_constructor.config.scalars import INT_MAX, INT_MIN, Scalar, shorten, write_scalar
 from model_constructor.config.text import SURROGATE
 from model_constructor.errors import ConfigError, ConfigPath, Span
+from model_constructor.redaction import HIDDEN
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000
@@ -35,6 +36,21 @@ class Origin:
     layer: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What one ``${…}`` turned out to be: a path, an environment variable, or its default.
+
+    Attributes:
+        expression: As written.
+        path: The path that it named, if it named one.
+        env: The environment variable that it named, if it named one.
+    """
+
+    expression: str
+    path: ConfigPath | None = None
+    env: str = ""
+
+
 @dataclass(slots=True)
 class Node:
     """One value.
@@ -46,7 +62,7 @@ class Node:
         text: A plain scalar as typed; None for anything else.
         history: The nodes whose place this one took, lowest layer first.
         written: The expression with ``${…}`` that the value was made from.
-        references: What that expression named.
+        references: What its references turned out to be, in order.
         secret: It holds, or was made from, an environment value that must not be shown.
     """
 
@@ -57,7 +73,7 @@ class Node:
     text: str | None = None
     history: tuple[Node, ...] = ()
     written: str = ""
-    references: tuple[ConfigPath, ...] = ()
+    references: tuple[Hop, ...] = ()
     secret: bool = False
 
 
@@ -116,7 +132,7 @@ def kind(node: Node) -> str:
 def describe(node: Node) -> str:
     """A short form of a node's value for messages and listings; secrets are not shown."""
     if node.secret:
-        return "***"
+        return HIDDEN
     if isinstance(node.value, dict):
         return shorten("{" + ", ".join(node.value) + "}") if node.value else "{}"
     if isinstance(node.value, list):

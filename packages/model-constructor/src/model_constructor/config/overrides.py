@@ -111,8 +111,50 @@ def parse_override(text: str, origin: Origin) -> Override:
         ConfigError: It does not follow the grammar, with a caret under the place.
     """
     delete, force = text.startswith("~"), text.startswith("++")
-    start = position = 2 if force else 1 if delete else 0
+    start = 2 if force else 1 if delete else 0
+    segments, position = _segments(text, start, origin)
+    span = _span(origin, start, position)
+    operator = _OPERATOR.match(text, position)
+    if delete:
+        if operator is not None:
+            raise _error("`~` deletes and takes no value", text, position, origin)
+        return Override("~", tuple(segments), None, False, span, origin)
+    if operator is None:
+        raise _error("expected `=` and a value", text, position, origin)
+    if force and operator.group() != "=":
+        raise _error(f"`++` goes with `=`, not with `{operator.group()}`", text, position, origin)
+    override = Override(operator.group(), tuple(segments), None, force, span, origin)
+    try:
+        value = load_value(text[operator.end() :], origin, operator.end() + 1)
+    except ConfigError as error:
+        raise error.located(override.path, span) from None
+    return replace(override, value=value)
+
+
+def parse_path(text: str) -> tuple[Segment, ...]:
+    """Read a path without an operator, such as ``optimizer.kwargs.lr``.
+
+    Raises:
+        ConfigError: It does not follow the grammar.
+    """
+    try:
+        segments, end = _segments(text, 0, Origin("<path>", "."))
+        wrong = "a path has no value" if end < len(text) else ""
+    except ConfigError as error:
+        wrong = error.message.partition(": ")[2]
+    if wrong:
+        raise ConfigError(
+            f"path `{shorten(text)}`: {wrong}",
+            code="OT0220",
+            help="write section.key, list[0].key or list[field=value].key",
+        )
+    return tuple(segments)
+
+
+def _segments(text: str, start: int, origin: Origin) -> tuple[list[Segment], int]:
+    """The steps of a path, and where in the text it ends."""
     segments: list[Segment] = []
+    position = start
     while position < len(text) and not _OPERATOR.match(text, position):
         found: Segment
         if segments and text[position] == ".":
@@ -130,22 +172,7 @@ def parse_override(text: str, origin: Origin) -> Override:
             raise _error(f"a path of more than {MAX_DEPTH} steps", text, position, origin)
     if not segments or not isinstance(segments[0], Key):
         raise _error("expected a path such as `trainer.max_epochs`", text, start, origin)
-    span = _span(origin, start, position)
-    operator = _OPERATOR.match(text, position)
-    if delete:
-        if operator is not None:
-            raise _error("`~` deletes and takes no value", text, position, origin)
-        return Override("~", tuple(segments), None, False, span, origin)
-    if operator is None:
-        raise _error("expected `=` and a value", text, position, origin)
-    if force and operator.group() != "=":
-        raise _error(f"`++` goes with `=`, not with `{operator.group()}`", text, position, origin)
-    override = Override(operator.group(), tuple(segments), None, force, span, origin)
-    try:
-        value = load_value(text[operator.end() :], origin, operator.end() + 1)
-    except ConfigError as error:
-        raise error.located(override.path, span) from None
-    return replace(override, value=value)
+    return segments, position
 
 
 def _key(text: str, position: int, origin: Origin) -> Key:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from model_constructor.config.nodes import Node, describe
+from model_constructor.config.nodes import Hop, Node, describe
 from model_constructor.errors import ConfigPath, Span
 
 
@@ -18,25 +19,36 @@ class Layer:
         name: The file, ``<cli:2>`` for an argument, or ``<mapping>`` for Python data.
         span: Where it was written; None for Python data.
         value: A short form of it, as written; ``***`` for a secret.
-        references: For an expression, the paths that its ``${…}`` name.
+        references: For an expression, what each of its ``${…}`` turned out to be.
+        template: The template that it was written in; empty for any other place.
     """
 
     index: int
     name: str
     span: Span | None
     value: str
-    references: tuple[ConfigPath, ...] = ()
+    references: tuple[Hop, ...] = ()
+    template: str = ""
 
 
 class Provenance(Mapping[ConfigPath, tuple[Layer, ...]]):
-    """Layers by config path, the winning one last; written out only when asked for."""
+    """Layers by config path, the winning one last; written out only when asked for.
 
-    def __init__(self, nodes: Mapping[ConfigPath, Node]) -> None:
+    A mapping or list has layers of its own only where it took the place of something, or came
+    from an expression; what set its fields, they say themselves.
+
+    Args:
+        nodes: The resolved nodes by path.
+        merged: The tree before templates were expanded.
+    """
+
+    def __init__(self, nodes: Mapping[ConfigPath, Node], merged: Node) -> None:
         self._nodes = nodes
+        self._merged = merged
 
     def __getitem__(self, path: ConfigPath) -> tuple[Layer, ...]:
         node = self._nodes[path]
-        return tuple(_layer(each) for each in (*node.history, node))
+        return tuple(self._layer(each) for each in (*node.history, node))
 
     def __iter__(self) -> Iterator[ConfigPath]:
         return iter(self._nodes)
@@ -44,12 +56,55 @@ class Provenance(Mapping[ConfigPath, tuple[Layer, ...]]):
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def moved(self, places: Mapping[ConfigPath, ConfigPath]) -> Provenance:
+        """The same layers under other paths; a path without a place is left out."""
+        nodes = {places[path]: node for path, node in self._nodes.items() if path in places}
+        return Provenance(nodes, self._merged)
 
-def _layer(node: Node) -> Layer:
-    return Layer(
-        node.origin.layer,
-        node.origin.name,
-        node.span,
-        node.written or describe(node),
-        node.references,
-    )
+    def template_uses(self, path: ConfigPath) -> tuple[tuple[str, Span | None], ...]:
+        """Each ``_template_`` on the way to a path, outermost first: its name, where it stands."""
+        uses = []
+        node: Node | None = self._merged
+        for part in (*path, None):
+            fields = node.value if node is not None else None
+            if isinstance(fields, dict):
+                if (used := fields.get("_template_")) is not None:
+                    uses.append((str(used.value), used.span))
+                node = fields.get(str(part))
+            elif isinstance(fields, list) and isinstance(part, int) and part < len(fields):
+                node = fields[part]
+            else:
+                node = None
+        return tuple(uses)
+
+    def _layer(self, node: Node) -> Layer:
+        return Layer(
+            node.origin.layer,
+            node.origin.name,
+            node.span,
+            node.written or describe(node),
+            node.references,
+            self._templates.get(node.span, "") if node.span else "",
+        )
+
+    @cached_property
+    def _templates(self) -> dict[Span, str]:
+        """The template's name by the place of each value that stands in one."""
+        assert isinstance(self._merged.value, dict)
+        section = self._merged.value.get("templates")
+        named = section.value if section is not None else None
+        return {
+            node.span: name
+            for name, template in (named.items() if isinstance(named, dict) else ())
+            for node in _all_nodes(template)
+            if node.span is not None
+        }
+
+
+def _all_nodes(node: Node) -> Iterator[Node]:
+    yield node
+    yield from node.history
+    inner = node.value
+    if isinstance(inner, dict | list):
+        for item in inner.values() if isinstance(inner, dict) else inner:
+            yield from _all_nodes(item)

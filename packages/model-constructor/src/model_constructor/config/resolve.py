@@ -35,6 +35,7 @@ from model_constructor.config.schema import Settings, check_top_level, read_sett
 from model_constructor.config.templates import expand_templates
 from model_constructor.errors import ConfigError, ConfigPath, Note
 from model_constructor.findings import Findings
+from model_constructor.redaction import hide_in_error
 from model_constructor.source_map import Source, SourceMap
 
 __all__ = [
@@ -59,15 +60,17 @@ class ResolvedConfig:
         files: Every file that took part, in merge order, the main file last.
         warnings: What is legal and probably not meant.
         secrets: Paths of values made from environment variables that must not be shown or stored.
+        secret_texts: What those variables hold, to be hidden in any text.
     """
 
     data: dict[str, Any]
     settings: Settings
     source_map: SourceMap
-    provenance: Mapping[ConfigPath, tuple[Layer, ...]]
+    provenance: Provenance
     files: tuple[SourceFile, ...]
     warnings: tuple[Note, ...]
     secrets: frozenset[ConfigPath]
+    secret_texts: frozenset[str]
 
 
 def resolve_config(
@@ -167,25 +170,29 @@ def _resolve(
         findings=findings,
     )
     root = present_keys(root, merger.warnings, findings)
+    merged = root
     root = expand_templates(root, findings)
     environ = os.environ if environ is None else environ
-    root = interpolate(root, environ, findings, untrusted=untrusted)
+    root, secret_texts = interpolate(root, environ, findings, untrusted=untrusted)
     fields = root.value if isinstance(root.value, dict) else {}
     findings.add(check_top_level(fields))
     settings, wrong_settings = read_settings(fields)
     findings.add(wrong_settings)
+    for error in findings.errors:
+        hide_in_error(error, secret_texts)
     if untrusted:
-        settings = replace(settings, allow_imports=False, allow_target=False)
+        settings = replace(settings, allow_imports=False, allow_target=False, untrusted=True)
     outcome = _Outcome()
     data = outcome.plain(root, ())
     return ResolvedConfig(
         data=data,
         settings=settings,
         source_map=SourceMap(outcome.sources),
-        provenance=Provenance(outcome.nodes),
+        provenance=Provenance(outcome.nodes, merged),
         files=files,
         warnings=tuple(merger.warnings),
         secrets=frozenset(outcome.secrets),
+        secret_texts=secret_texts,
     )
 
 

@@ -40,6 +40,10 @@ TOP_LEVEL_KEYS = (
 )
 
 
+TRUST_IT = "run it without --untrusted (untrusted=False) if you trust who wrote it"
+"""The way out that every refusal of an untrusted configuration names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The `settings` section.
@@ -50,12 +54,14 @@ class Settings:
         allow_imports: Whether `imports:` may import anything.
         allowed_import_prefixes: Modules that `imports:` may name start with one of these.
         allow_target: Whether the file wants `_target_`; the caller has to allow it as well.
+        untrusted: The caller does not trust the file: whatever it says, it imports nothing.
     """
 
     strict: bool = True
     allow_imports: bool = True
     allowed_import_prefixes: tuple[str, ...] = ("model_constructor.",)
     allow_target: bool = False
+    untrusted: bool = False
 
 
 _SWITCHES = ("strict", "allow_imports", "allow_target")

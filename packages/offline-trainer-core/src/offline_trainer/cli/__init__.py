@@ -14,6 +14,7 @@ import click
 import offline_trainer
 from offline_trainer.cli.built_in import COMMANDS
 from offline_trainer.cli.errors import errors_shown
+from offline_trainer.cli.options import no_plugin_option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -87,12 +88,14 @@ def _from_plugins(context: click.Context) -> PluginCommands:
 
     key = "offline_trainer.plugin_commands"
     if key not in context.meta:
-        context.meta[key] = PluginCommands(quiet=context.resilient_parsing)
+        no_plugin = context.params.get("no_plugin", ())
+        context.meta[key] = PluginCommands(no_plugin, quiet=context.resilient_parsing)
     found: PluginCommands = context.meta[key]
     return found
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(offline_trainer.__version__, prog_name="ot")
-def main() -> None:
+@no_plugin_option
+def main(no_plugin: tuple[str, ...]) -> None:
     """Train a model from recorded data with one YAML file."""

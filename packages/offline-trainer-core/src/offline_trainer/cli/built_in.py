@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("offline_trainer.cli.check", "Check a config without training."),
+    "config": ("offline_trainer.cli.config", "Show, explain and compare configs."),
     "describe": ("offline_trainer.cli.describe", "Show a component's parameters and a snippet."),
     "doctor": ("offline_trainer.cli.doctor", "Show the environment and what is wrong in it."),
     "list-components": ("offline_trainer.cli.components", "List what installed packages offer."),

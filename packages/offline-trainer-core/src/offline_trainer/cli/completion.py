@@ -6,7 +6,6 @@ Completion never prints and never fails: where something is wrong there is nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -56,29 +55,25 @@ def _plugins(context: click.Context) -> Iterator[tuple[str, str]]:
 
 def _overrides(context: click.Context) -> Iterator[tuple[str, str]]:
     """``path=`` of every value of the config, beside it the value it has now."""
+    for path, now in _paths(context):
+        yield f"{path}=", now
+
+
+def _paths(context: click.Context) -> Iterator[tuple[str, str]]:
+    """The path of every value of the config, beside it the value."""
+    from model_constructor.config.paths import leaves
     from model_constructor.config.resolve import resolve_config
     from model_constructor.errors import format_config_path
     from offline_trainer.plugins.package_files import package_file
 
     resolved = resolve_config(context.params["config"], package_file=package_file)
-    for path, value in _values(resolved.data, ()):
-        now = "" if path in resolved.secrets else str(value)
-        yield f"{format_config_path(path)}=", now
-
-
-def _values(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        yield path, value
-    for key, item in items:
-        yield from _values(item, (*path, key))
+    for path, value in leaves(resolved.data):
+        if not isinstance(value, dict | list):
+            yield format_config_path(path), "" if path in resolved.secrets else str(value)
 
 
 complete_keys = _safely(_keys)
 complete_kinds = _safely(_kinds)
 complete_plugins = _safely(_plugins)
 complete_overrides = _safely(_overrides)
+complete_paths = _safely(_paths)

@@ -31,8 +31,7 @@ def print_components(rows: Sequence[Row]) -> None:
     for word in ("conflict", "failed"):
         for row in rows:
             if row.status.startswith(word):
-                text = Text(f"{row.key} ({row.provider}): ", style="red")
-                console.print(text.append(row.status, style=""))
+                console.print(Text.assemble((f"{row.key} ({row.provider}): ", "red"), row.status))
 
 
 def _print_group(rows: list[Row], key_width: int, console: Console) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from model_constructor.errors import ConfigError, close_matches
+from model_constructor.errors import close_matches
 from model_constructor.registry import Entry, Provider, Registry, normalized
 from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import json_option, no_plugin_option
 from offline_trainer.cli.tables import on_terminal, plain_rows
 from offline_trainer.errors import EXIT_DONE, EXIT_ERROR, EXIT_USAGE
+from offline_trainer.plugins.targets import failure_of, on_one_line
+
+if TYPE_CHECKING:
+    from offline_trainer.cli.installed import Installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class Row:
     """One component as it is listed.
 
     Attributes:
-        status: ``ok``, ``needs <modules>``, ``conflict with <providers>`` or ``failed: <why>``.
+        status: ``ok``, ``needs <modules>``, ``replaced by <provider>``,
+            ``conflict with <providers>`` or ``failed: <why>``.
     """
 
     key: str
@@ -76,11 +82,12 @@ def command(
         installed.report()
         registry = installed.registry
         if kind is not None:
-            require_known("kind", kind, {entry.kind for entry in registry.entries()})
+            _require_kind(kind, installed)
         if plugin is not None:
             require_known("plugin", plugin, installed.names())
+        conflicts = registry.conflicts()
         rows = [
-            _row(entry, registry, check=check)
+            _row(entry, registry, conflicts, check=check)
             for entry in registry.entries()
             if (kind is None or entry.kind == kind)
             and (plugin is None or is_named(entry.provider, plugin))
@@ -110,23 +117,40 @@ def _concerns(provider: Provider, plugin: str | None) -> bool:
     return plugin is None or is_named(provider, plugin)
 
 
-def require_known(what: str, name: str, known: set[str]) -> None:
+def _require_kind(kind: str, installed: Installed) -> None:
+    from offline_trainer.plugins.missing import packages_not_installed
+
+    known = {entry.kind for entry in installed.registry.entries()}
+    absent = packages_not_installed(installed.plugins.statuses)
+    for package, kinds in absent.items():
+        if kind in set(kinds) - known:
+            click.echo(f"error: no installed package has the kind `{kind}`", err=True)
+            click.echo(f"  help: it comes with {package}: pip install {package}", err=True)
+            sys.exit(EXIT_USAGE)
+    more = [f"with {package} installed: {', '.join(kinds)}" for package, kinds in absent.items()]
+    require_known("kind", kind, known, more="; ".join(more))
+
+
+def require_known(what: str, name: str, known: set[str], *, more: str = "") -> None:
     """Leave with a message if a name, in any spelling, is none of those known."""
     if normalized(name) in {normalized(other) for other in known}:
         return
     near = close_matches(name, sorted(known))
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     click.echo(f"error: no {what} `{name}`{hint}", err=True)
-    click.echo(f"  help: {what}s are {', '.join(sorted(filter(None, known)))}", err=True)
+    names = ", ".join(sorted(filter(None, known)))
+    click.echo(f"  help: {what}s are {names}{'; ' if more else ''}{more}", err=True)
     sys.exit(EXIT_USAGE)
 
 
-def _row(entry: Entry, registry: Registry, *, check: bool) -> Row:
+def _row(
+    entry: Entry, registry: Registry, conflicts: dict[str, list[Entry]], *, check: bool
+) -> Row:
     provider = entry.provider
     return Row(
         entry.key,
         str(provider),
-        _status(entry, registry, check=check),
+        _status(entry, registry, conflicts.get(entry.key, []), check=check),
         entry.help,
         entry.kind,
         provider.distribution,
@@ -138,15 +162,15 @@ def _row(entry: Entry, registry: Registry, *, check: bool) -> Row:
     )
 
 
-def _status(entry: Entry, registry: Registry, *, check: bool) -> str:
-    others = [e for e in registry.conflicts().get(entry.key, ()) if e is not entry]
+def _status(entry: Entry, registry: Registry, rivals: list[Entry], *, check: bool) -> str:
+    failure = failure_of(entry) if check else None
+    if failure is not None:
+        return f"failed: {on_one_line(failure)}"
+    winner = registry.replacement_of(entry)
+    if winner is not None:
+        return f"replaced by {winner.provider}"
+    if rivals:
+        others = (str(other.provider) for other in rivals if other is not entry)
+        return f"conflict with {' and '.join(others)}"
     missing = entry.missing_requirements()
-    if check and not missing:
-        try:
-            _ = entry.target
-        except (ConfigError, SystemExit) as error:
-            cause = error.__cause__ or error
-            return "failed: " + " ".join(f"{type(cause).__name__}: {cause}".split())
-    if others:
-        return f"conflict with {' and '.join(str(other.provider) for other in others)}"
     return f"needs {', '.join(missing)}" if missing else "ok"

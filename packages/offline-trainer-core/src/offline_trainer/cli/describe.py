@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import json_option, no_plugin_option
 from offline_trainer.cli.tables import on_terminal
+from offline_trainer.notices import wrapped
 
 if TYPE_CHECKING:
     from offline_trainer.plugins.describe import Description, Parameter
@@ -90,10 +93,24 @@ def _show(found: Description) -> None:
         click.echo(f"  and any others ({', '.join(found.more)})")
     if found.docstring:
         _heading("\nDescription")
-        for line in found.docstring.splitlines():
-            click.echo(f"  {line}".rstrip())
+        for line in _without_formulas(found.docstring):
+            indent = " " * (len(line) - len(line.lstrip()) + 6)
+            click.echo(wrapped(f"  {line}".rstrip(), sys.stdout, indent=indent))
     _heading("\nYAML")
     click.echo(found.snippet)
+
+
+def _without_formulas(docstring: str) -> Iterator[str]:
+    """The lines of a docstring, apart from LaTeX that nobody reads in a terminal."""
+    depth = None
+    for line in docstring.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and line.strip() and indent <= depth:
+            depth = None
+        if line.strip() == ".. math::":
+            depth = indent
+        if depth is None:
+            yield line
 
 
 def _place(found: Description) -> str:

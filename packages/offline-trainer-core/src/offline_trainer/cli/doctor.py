@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import textwrap
 from dataclasses import asdict
@@ -13,8 +12,9 @@ import click
 
 from offline_trainer.cli import completion
 from offline_trainer.cli.errors import errors_shown
-from offline_trainer.cli.options import json_option
+from offline_trainer.cli.options import json_option, no_plugin_option
 from offline_trainer.errors import EXIT_DONE, EXIT_ERROR
+from offline_trainer.notices import wrapped
 
 if TYPE_CHECKING:
     from offline_trainer.plugins.doctor import Examination
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @click.argument("plugin", required=False, shell_complete=completion.complete_plugins)
 @json_option
-def command(plugin: str | None, as_json: bool) -> None:
+@no_plugin_option
+def command(plugin: str | None, as_json: bool, no_plugin: tuple[str, ...]) -> None:
     """Show the environment, and what is wrong with plugins, with their tracebacks.
 
-    With PLUGIN, a plugin or distribution, only that one. Exits with 1 if something is wrong.
+    With PLUGIN, a plugin or distribution, only that one, and each of its components is imported.
+    Exits with 1 if anything is wrong.
     """
     with errors_shown():
         from offline_trainer.cli.components import require_known
@@ -34,7 +36,7 @@ def command(plugin: str | None, as_json: bool) -> None:
         from offline_trainer.plugins.doctor import examine
 
         # Nothing goes to stderr: what stands there elsewhere is the subject of this command.
-        found = find_installed(tolerant=True)
+        found = find_installed(no_plugin, tolerant=True)
         if plugin is not None:
             require_known("plugin", plugin, found.names())
         examination = examine(found.plugins, found.registry, found.problems, plugin)
@@ -50,6 +52,7 @@ def _print_json(examination: Examination) -> None:
         "healthy": examination.healthy,
         "environment": [asdict(row) for row in examination.rows],
         "findings": [asdict(finding) for finding in examination.findings],
+        "components": examination.components,
     }
     click.echo(json.dumps(data, indent=1))
 
@@ -64,34 +67,24 @@ def _print(examination: Examination) -> None:
         click.echo(f"  {row.name:<{width}}  {row.value}")
     for finding in examination.findings:
         click.echo()
-        title = finding.kind.replace("-", " ")
-        if finding.plugin:
-            title += f": plugin '{finding.plugin}' ({finding.provider})"
-        click.secho(title, bold=True, fg="red" if finding.is_fault else "yellow")
-        _print_wrapped(finding.message, "  ")
+        owner = f"plugin '{finding.plugin}' ({finding.provider})" if finding.plugin else ""
+        title = ": ".join(filter(None, [finding.kind.replace("-", " "), owner or finding.provider]))
+        click.secho(title, bold=True, fg="red")
+        # A traceback that ends with the message says it at its place.
+        if not finding.traceback.rstrip().endswith(finding.message):
+            _print_wrapped(finding.message)
         if finding.traceback:
             click.echo(textwrap.indent(finding.traceback.rstrip(), "    "))
         if finding.help:
-            _print_wrapped(f"help: {finding.help}", "  ")
+            _print_wrapped(f"help: {finding.help}")
     click.echo()
-    faults = sum(finding.is_fault for finding in examination.findings)
-    if faults:
-        click.secho(f"{faults} problem{'' if faults == 1 else 's'}", fg="red")
+    count = len(examination.findings)
+    if count:
+        click.secho(f"{count} problem{'' if count == 1 else 's'}", fg="red")
     else:
         click.secho("healthy", fg="green")
+    click.echo(examination.components)
 
 
-def _print_wrapped(text: str, indent: str) -> None:
-    # Piped, a message stays one line, for grep.
-    if not sys.stdout.isatty():
-        click.echo(indent + text)
-        return
-    wrapped = textwrap.wrap(
-        text,
-        shutil.get_terminal_size().columns,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    click.echo("\n".join(wrapped))
+def _print_wrapped(text: str) -> None:
+    click.echo(wrapped("  " + text, sys.stdout, indent="    "))

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 from model_constructor.registry import Registry
 from offline_trainer.cli.built_in import COMMANDS
-from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins, load_plugins
-from offline_trainer.plugins.problems import Problem, problems_of
+from offline_trainer.plugins.problems import Problem, problems_of, report, require_none
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.registry import build_registry
 
@@ -30,10 +29,7 @@ class Installed:
 
     def report(self) -> None:
         """One line on stderr for each problem."""
-        for warning in self.plugins.warnings:
-            notice(warning)
-        for problem in self.problems:
-            notice(problem.line())
+        report(self.plugins, self.problems)
 
 
 def find_installed(no_plugin: Sequence[str] = (), *, tolerant: bool = False) -> Installed:
@@ -43,10 +39,15 @@ def find_installed(no_plugin: Sequence[str] = (), *, tolerant: bool = False) -> 
         no_plugin: Plugins or distributions to leave out.
         tolerant: Let no plugin end the command, whatever OT_STRICT_PLUGINS says: for help,
             completion, and the commands that show what is wrong.
+
+    Raises:
+        OfflineTrainerError: Something is wrong, and OT_STRICT_PLUGINS=1.
     """
     selection = Selection.of(os.environ, no_plugin=no_plugin)
     if tolerant:
         selection = replace(selection, strict=False)
     plugins = load_plugins(selection)
     registry = build_registry(plugins)
-    return Installed(plugins, registry, problems_of(plugins, registry, COMMANDS))
+    problems = problems_of(plugins, registry, COMMANDS)
+    require_none(problems, strict=selection.strict)
+    return Installed(plugins, registry, problems)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 import click
 
 from model_constructor.errors import ConfigError
@@ -9,57 +12,75 @@ from model_constructor.registry import Entry
 from offline_trainer.cli.built_in import COMMANDS
 from offline_trainer.cli.installed import find_installed
 from offline_trainer.errors import OfflineTrainerError
-from offline_trainer.plugins.problems import COMMAND_KIND, command_name
+from offline_trainer.plugins.problems import (
+    COMMAND_KIND,
+    command_name,
+    command_ways_out,
+    require_none,
+)
+from offline_trainer.plugins.selection import Selection
 
 
 class PluginCommands:
     """The commands of the installed plugins, by name.
 
     Args:
+        no_plugin: Plugins or distributions to leave out.
         quiet: Say nothing about broken plugins, for shell completion.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, no_plugin: Sequence[str] = (), *, quiet: bool = False) -> None:
         self._quiet = quiet
-        installed = find_installed(tolerant=True)
-        if not quiet:
-            installed.report()
+        self._reported = quiet
+        self._installed = installed = find_installed(no_plugin, tolerant=True)
         self._entries: dict[str, list[Entry]] = {}
         for entry in installed.registry.entries():
             name = command_name(entry.key)
-            if name is not None and name not in COMMANDS:
+            replaced = installed.registry.replacement_of(entry) is not None
+            if name is not None and name not in COMMANDS and not replaced:
                 self._entries.setdefault(name, []).append(entry)
-        self._conflicts = installed.registry.conflicts()
 
     def help_lines(self) -> dict[str, str]:
         """Name → line of help; nothing is imported."""
-        return {name: entries[-1].help for name, entries in self._entries.items()}
+        self._report()
+        return {
+            name: entries[0].help
+            if len(entries) == 1
+            else f"(conflict: {_providers(entries)}; `ot --no-plugin NAME {name}`)"
+            for name, entries in self._entries.items()
+        }
 
     def get(self, name: str) -> click.Command | None:
         """The command of a name, imported now; None if no plugin has it.
 
         Raises:
-            OfflineTrainerError: It cannot be loaded, or several plugins claim it.
+            OfflineTrainerError: It cannot be loaded, several plugins claim it, or a plugin has a
+                problem and OT_STRICT_PLUGINS=1.
         """
         entries = self._entries.get(name)
         if entries is None:
             return None
         try:
+            require_none(self._installed.problems, strict=Selection.of(os.environ).strict)
+            self._report()
             return self._load(name, entries)
         except OfflineTrainerError:
             if self._quiet:
                 return None
             raise
 
+    def _report(self) -> None:
+        if not self._reported:
+            self._reported = True
+            self._installed.report()
+
     def _load(self, name: str, entries: list[Entry]) -> click.Command:
-        claimed = self._conflicts.get(entries[0].key)
-        if claimed:
-            providers = " and ".join(str(entry.provider) for entry in claimed)
-            plugins = " or ".join(f"OT_DISABLE_PLUGINS={e.provider.plugin}" for e in claimed)
+        if len(entries) > 1:
             raise OfflineTrainerError(
-                f"`ot {name}` is provided by {providers}", help=f"disable one: {plugins}"
+                f"`ot {name}` is provided by {_providers(entries)}",
+                help=command_ways_out(name, entries),
             )
-        entry = entries[-1]
+        (entry,) = entries
         try:
             target = entry.target
         except ConfigError as error:
@@ -78,3 +99,7 @@ class PluginCommands:
                 "(a function under @click.command)",
             )
         return target
+
+
+def _providers(entries: Sequence[Entry]) -> str:
+    return " and ".join(str(entry.provider) for entry in entries)

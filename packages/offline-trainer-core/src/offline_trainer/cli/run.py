@@ -15,6 +15,7 @@ from offline_trainer.cli.options import (
     config_argument,
     no_plugin_option,
     overrides_argument,
+    untrusted_option,
 )
 from offline_trainer.loggers.stdout import format_number
 
@@ -29,12 +30,14 @@ from offline_trainer.loggers.stdout import format_number
 )
 @no_plugin_option
 @allow_target_option
+@untrusted_option
 def command(
     config: str,
     overrides: tuple[str, ...],
     resume: str | None,
     no_plugin: tuple[str, ...],
     allow_target: bool,
+    untrusted: bool,
 ) -> None:
     """Train what CONFIG describes.
 
@@ -44,13 +47,19 @@ def command(
         from offline_trainer.experiment import run_experiment
 
         result = run_experiment(
-            config, overrides, resume=resume, no_plugin=no_plugin, allow_target=allow_target
+            config,
+            overrides,
+            resume=resume,
+            no_plugin=no_plugin,
+            allow_target=allow_target,
+            untrusted=untrusted,
         )
         shown = _shown(result.out_dir)
         if result.outcome == "interrupted":
             click.echo(f"interrupted at step {result.global_step}, checkpoint saved")
             options = [part for name in no_plugin for part in ("--no-plugin", name)]
             options += ["--allow-target"] if allow_target else []
+            options += ["--untrusted"] if untrusted else []
             again = ["ot", "run", config, *overrides, *options, "--resume", "auto"]
             click.echo(f"go on with: {shlex.join(again)}")
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_constructor.binding import TYPE_KEY, Binder, is_spec, prefix_allowed
+from model_constructor.config.schema import TRUST_IT
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -41,8 +42,12 @@ UNKNOWN_COMPONENT = "OT0301"
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
-def check_structure(resolved: ResolvedConfig) -> list[ConfigError]:
-    """Everything wrong that shows without components: sections, their shape, imports, pure data."""
+def validate_preflight(resolved: ResolvedConfig) -> None:
+    """Check what needs no component: sections, their shape, imports, pure-data rules.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
     report = _Report(resolved)
     report.required_sections()
     report.run()
@@ -53,7 +58,7 @@ def check_structure(resolved: ResolvedConfig) -> list[ConfigError]:
     report.pure_data()
     report.scheduler_intervals()
     report.secret_names(resolved.secrets)
-    return report.errors
+    raise_collected(report.errors)
 
 
 def bind_components(
@@ -308,11 +313,17 @@ class _Report:
             )
             return
         if modules and not self.settings.allow_imports:
+            untrusted = self.settings.untrusted
             self.add(
-                "imports are switched off by settings.allow_imports: false",
+                "an untrusted configuration cannot import anything"
+                if untrusted
+                else "imports are switched off by settings.allow_imports: false",
                 "OT0318",
                 ("imports",),
                 at_key=True,
+                help=f"read these modules and {TRUST_IT}"
+                if untrusted
+                else "set it to true if you trust these modules",
             )
             return
         prefixes = self.settings.allowed_import_prefixes

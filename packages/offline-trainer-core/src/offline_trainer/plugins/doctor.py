@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from urllib.parse import unquote, urlsplit
 
-from importlib_metadata import PackageNotFoundError, distribution, version
+from importlib_metadata import version
 
 from model_constructor.registry import Registry, normalized
+from offline_trainer.plugins.editable import changed_entry_points, editable_folder, reinstall
 from offline_trainer.plugins.loader import Plugins, PluginStatus
 from offline_trainer.plugins.problems import Problem
+from offline_trainer.plugins.targets import failure_of, on_one_line
+from offline_trainer.plugins.tracebacks import own_traceback
 
 _OURS = ("model-constructor", "offline-trainer-core")
 
@@ -28,12 +30,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or worth knowing.
+    """One thing that is wrong.
 
     Attributes:
         kind: ``not-loaded``, ``stale-entry-point``, ``conflict``, ``hidden-command``, ``heavy``,
-            ``environment-failed`` or ``unknown-name``.
-        plugin: The plugin it is about; empty for names that match none.
+            ``no-help``, ``target-failed``, ``environment-failed`` or ``unknown-name``.
+        plugin: The plugin it is about; empty where there is none.
         provider: Its distribution and version.
         message: What is wrong.
         help: What to do.
@@ -47,23 +49,23 @@ class Finding:
     help: str = ""
     traceback: str = ""
 
-    @property
-    def is_fault(self) -> bool:
-        """Whether it makes the installation unhealthy; a slow plugin works."""
-        return self.kind != "heavy"
-
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What ``ot doctor`` shows."""
+    """What ``ot doctor`` shows.
+
+    Attributes:
+        components: How many components were imported, and how many wait for something.
+    """
 
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    components: str = "components were not imported; ot doctor PLUGIN imports those of one"
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is at fault."""
-        return not any(finding.is_fault for finding in self.findings)
+        """Whether nothing is wrong."""
+        return not self.findings
 
 
 def examine(
@@ -75,107 +77,92 @@ def examine(
         plugins: The plugins of this process.
         registry: Their keys.
         problems: What is wrong with them.
-        only: A plugin or distribution; the others are left out.
+        only: A plugin or distribution; the others are left out, and its components are imported.
     """
-    rows = [Row("ot", "executable", sys.executable), *_versions(plugins)]
-    findings = [Finding("unknown-name", "", "", warning) for warning in plugins.warnings]
-    for problem in problems:
-        findings.append(_finding(problem, registry))
-    environment, failed = _environment(plugins)
-    rows += environment
+    statuses = [s for s in plugins.statuses if only is None or _is_named(s, only)]
+    names = {status.provider.plugin for status in statuses}
+    rows, failed = _environment(plugins, names)
+    rows = [Row("ot", "executable", sys.executable), *_versions(statuses), *rows]
+    findings = [_finding(problem) for problem in problems if problem.status in statuses]
     findings += failed
-    if only is not None:
-        names = _names_of(only, plugins)
-        others = {
-            status.provider.distribution
-            for status in plugins.statuses
-            if status.provider.plugin not in names
-        } - set(_OURS)
-        rows = [
-            row
-            for row in rows
-            if row.source in names or (row.source == "ot" and row.name not in others)
+    if only is None:
+        findings += [Finding("unknown-name", "", "", warning) for warning in plugins.warnings]
+        findings += [
+            Finding("stale-entry-point", "", name, message, help)
+            for name, message, help in changed_entry_points()
         ]
-        findings = [finding for finding in findings if finding.plugin in names]
-    return Examination(tuple(rows), tuple(findings))
+        return Examination(tuple(rows), tuple(findings))
+    own = {status.provider for status in statuses if status.state == "ok"}
+    entries = [entry for entry in registry.entries() if entry.provider in own]
+    for entry in entries:
+        error = failure_of(entry)
+        if error is not None:
+            provider, module = entry.provider, entry.loads.partition(":")[0]
+            findings.append(
+                Finding(
+                    "target-failed",
+                    provider.plugin,
+                    str(provider),
+                    f"`{entry.key}` cannot be loaded from {entry.loads}: {on_one_line(error)}",
+                    traceback=own_traceback(error, module),
+                )
+            )
+    missing = sorted({name for entry in entries for name in entry.missing_requirements()})
+    waiting = sum(1 for entry in entries if entry.missing_requirements())
+    components = f"components imported: {len(entries) - waiting}"
+    if waiting:
+        components += f"; not those that need {', '.join(missing)}: {waiting}"
+    return Examination(tuple(rows), tuple(findings), components)
 
 
-def _names_of(wanted: str, plugins: Plugins) -> set[str]:
-    return {
-        status.provider.plugin
-        for status in plugins.statuses
-        if normalized(wanted)
-        in (normalized(status.provider.plugin), normalized(status.provider.distribution))
-    }
+def _is_named(status: PluginStatus, wanted: str) -> bool:
+    provider = status.provider
+    return normalized(wanted) in (normalized(provider.plugin), normalized(provider.distribution))
 
 
-def _versions(plugins: Plugins) -> list[Row]:
-    names = [*_OURS, *(status.provider.distribution for status in plugins.statuses)]
+def _versions(statuses: Iterable[PluginStatus]) -> list[Row]:
+    names = [*_OURS, *(status.provider.distribution for status in statuses)]
     return [Row("ot", name, version(name)) for name in dict.fromkeys(names)]
 
 
-def _environment(plugins: Plugins) -> tuple[list[Row], list[Finding]]:
+def _environment(plugins: Plugins, names: Collection[str]) -> tuple[list[Row], list[Finding]]:
     rows: list[Row] = []
     findings = []
     providers = {s.provider.plugin: s.provider for s in plugins.statuses if s.state == "ok"}
-    for plugin, result in plugins.call_each("ot_environment"):
+    for plugin, result in plugins.call_each("ot_environment", only=names, thorough=True):
         try:
             if isinstance(result, Exception):
                 raise result
             rows += [Row(plugin, str(name), str(value)) for name, value in result]
         except Exception as error:  # noqa: BLE001 - a plugin may raise or return anything
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             findings.append(
                 Finding(
                     "environment-failed",
                     plugin,
                     str(providers[plugin]),
-                    f"failed in ot_environment: {reason}",
+                    f"failed in ot_environment: {on_one_line(error)}",
                     help="the hook returns pairs of (name, value)",
                 )
             )
     return rows, findings
 
 
-def _finding(problem: Problem, registry: Registry) -> Finding:
+def _finding(problem: Problem) -> Finding:
     status = problem.status
     name, provider = status.provider.plugin, str(status.provider)
-    if problem.kind == "not-loaded":
-        if status.state == "error" and not _is_findable(status.module):
-            return _stale(status)
+    if status.state == "error" and not _is_findable(status.module):
+        folder = editable_folder(status.provider.distribution)
+        where = f", installed editable from {folder}" if folder else ""
         return Finding(
-            "not-loaded", name, provider, problem.text, _ways_out(status), status.traceback
+            "stale-entry-point",
+            name,
+            provider,
+            f"its entry point `{name} = {status.module}` names a module that cannot be "
+            f"found{where}; it was moved or renamed since the install",
+            f"{reinstall(status.provider.distribution)}; "
+            f"or pip uninstall {status.provider.distribution}",
         )
-    if problem.kind == "conflict":
-        clashes = [
-            f"{key} ({' and '.join(str(entry.provider) for entry in entries)})"
-            for key, entries in registry.conflicts().items()
-            if entries[-1].provider == status.provider
-        ]
-        key = problem.registry_key
-        help = (
-            f"write `{key}@{status.provider.distribution}` in the config; or disable one "
-            f"(OT_DISABLE_PLUGINS={name}); "
-            "or let one declare replaces="
-        )
-        return Finding("conflict", name, provider, "; ".join(clashes), help)
-    return Finding(problem.kind, name, provider, problem.text, _ways_out(status))
-
-
-def _stale(status: PluginStatus) -> Finding:
-    provider = status.provider
-    folder = _editable_folder(provider.distribution)
-    again = f"pip install --editable {folder}" if folder else "pip install --force-reinstall"
-    again = again if folder else f"{again} {provider.distribution}"
-    where = f", installed editable from {folder}" if folder else ""
-    return Finding(
-        "stale-entry-point",
-        provider.plugin,
-        str(provider),
-        f"its entry point `{provider.plugin} = {status.module}` names a module that cannot be "
-        f"found{where}; it was moved or renamed since the install",
-        f"{again}; or pip uninstall {provider.distribution}",
-    )
+    return Finding(problem.kind, name, provider, problem.text, problem.help, status.traceback)
 
 
 def _is_findable(module: str) -> bool:
@@ -186,20 +173,3 @@ def _is_findable(module: str) -> bool:
         return not (error.name and (module + ".").startswith(error.name + "."))
     except (Exception, SystemExit):  # noqa: BLE001 - a plugin's package may raise anything
         return True
-
-
-def _editable_folder(name: str) -> str | None:
-    try:
-        origin = distribution(name).origin
-    except PackageNotFoundError:
-        return None
-    if origin is None or not getattr(getattr(origin, "dir_info", None), "editable", False):
-        return None
-    return unquote(urlsplit(origin.url).path)
-
-
-def _ways_out(status: PluginStatus) -> str:
-    provider = status.provider
-    shared = status.state == "duplicate-name"
-    name = provider.distribution if shared else provider.plugin
-    return f"OT_DISABLE_PLUGINS={name} leaves it out; pip uninstall {provider.distribution}"

@@ -45,6 +45,9 @@ def ot_run_end(run: Any, outcome: str) -> None:
 
 
 @hookspec
-def ot_environment() -> Sequence[tuple[str, str]]:
-    """Rows (name, value) for the run manifest."""
+def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
+    """Rows (name, value) for the run manifest and, where ``thorough``, for ``ot doctor``.
+
+    Only a thorough answer may import something heavy.
+    """
     return ()

@@ -1,47 +1,30 @@
 """Loading plugins one by one, so that a broken one has an owner and stops nobody else.
 
 find → sort → select → for each: import, API check, hook check, register, collect its keys.
+What several plugins do to each other, such as claiming one key, is `problems.py`'s business.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
 
 import pluggy
 
-from model_constructor.errors import close_matches
 from model_constructor.registry import Buffer, Provider
-from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.plugins import hooks
 from offline_trainer.plugins.discovery import Candidate, discover
+from offline_trainer.plugins.heavy import HeavyImports
+from offline_trainer.plugins.hook_checks import WrongHookError, check_hooks
 from offline_trainer.plugins.selection import Selection
 from offline_trainer.plugins.tracebacks import own_traceback
 
 State = Literal["ok", "disabled", "error", "incompatible", "duplicate-name"]
-
-HEAVY_MODULES = (
-    "jax",
-    "matplotlib",
-    "numpy",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-    "torch",
-    "torchmetrics",
-    "transformers",
-    "yaml",
-)
-"""What no plugin module may import: every ``ot`` command would wait for it."""
 
 
 @dataclass(slots=True)
@@ -50,7 +33,7 @@ class PluginStatus:
 
     Attributes:
         load_ms: How long importing and asking it for its keys took.
-        heavy_modules: Those of `HEAVY_MODULES` that were first imported by this plugin.
+        heavy_imports: Heavy modules that this plugin was first to import → ``file:line``.
     """
 
     provider: Provider
@@ -60,26 +43,36 @@ class PluginStatus:
     traceback: str = ""
     keys: tuple[str, ...] = ()
     load_ms: float = 0.0
-    heavy_modules: tuple[str, ...] = ()
+    heavy_imports: Mapping[str, str] = field(default_factory=dict)
+
+    def typed_name(self) -> str:
+        """What to call it at the command line: of two of one name, only the distribution tells."""
+        shared = self.state == "duplicate-name"
+        return self.provider.distribution if shared else self.provider.plugin
 
     def way_out(self) -> str:
         """What to type about a plugin that is in the way."""
-        # Of two plugins of one name only the distribution's name says which.
-        shared = self.state == "duplicate-name"
-        name = self.provider.distribution if shared else self.provider.plugin
+        name = self.typed_name()
         return f"[ot doctor {name} | OT_DISABLE_PLUGINS={name}]"
 
     def problem(self) -> str:
         """The one line that goes to stderr for a plugin that could not be used."""
-        name = self.provider.plugin
-        return f"plugin '{name}' ({self.provider}) not loaded: {self.reason}  {self.way_out()}"
+        return f"{self} not loaded: {self.reason}  {self.way_out()}"
+
+    def __str__(self) -> str:
+        return f"plugin '{self.provider.plugin}' ({self.provider})"
 
 
 @dataclass(slots=True)
 class Plugins:
-    """The plugins of this process: their hooks, their keys and what went wrong."""
+    """The plugins of this process: their hooks, their keys and what went wrong.
+
+    Attributes:
+        strict: Whether any problem is to end the command (``OT_STRICT_PLUGINS=1``).
+    """
 
     manager: pluggy.PluginManager
+    strict: bool = False
     statuses: list[PluginStatus] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -96,13 +89,26 @@ class Plugins:
             if status.state == "ok"
         }
 
-    def call_each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Call a hook plugin by plugin: (plugin name, result), or (plugin name, exception)."""
+    def call_each(
+        self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
+    ) -> Iterator[tuple[str, Any]]:
+        """Call a hook plugin by plugin: (plugin name, result), or (plugin name, exception).
+
+        Args:
+            hook: Its name.
+            only: Names of plugins; the others are not called.
+            **arguments: The hook's.
+        """
         for implementation in self._implementations(hook):
+            if only is not None and implementation.plugin_name not in only:
+                continue
             try:
                 yield implementation.plugin_name, _call(implementation, arguments)
             except Exception as error:  # noqa: BLE001 - a plugin may raise anything
                 yield implementation.plugin_name, error
+            except SystemExit as error:
+                reason = f"it ended the program with SystemExit: {error}"
+                yield implementation.plugin_name, RuntimeError(reason)
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
@@ -114,29 +120,20 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
 
     Args:
         selection: What to leave out; by default what the environment variables say.
-
-    Raises:
-        OfflineTrainerError: A plugin cannot be used and ``OT_STRICT_PLUGINS=1``.
     """
     selection = selection or Selection.of(os.environ)
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    plugins = Plugins(manager)
+    plugins = Plugins(manager, selection.strict)
     candidates = discover()
     plugins.warnings = selection.unmatched(candidates)
     for candidate in candidates:
-        already = _heavy_loaded()
         started = time.perf_counter()
-        status = _load(candidate, selection, plugins)
+        with HeavyImports(candidate.module) as heavy:
+            status = _load(candidate, selection, plugins)
         status.load_ms = (time.perf_counter() - started) * 1e3
-        status.heavy_modules = tuple(sorted(_heavy_loaded() - already))
+        status.heavy_imports = heavy.found()
         plugins.statuses.append(status)
-    problems = plugins.problems()
-    if problems and selection.strict:
-        raise OfflineTrainerError(
-            "\n".join(status.problem() for status in problems),
-            help="OT_STRICT_PLUGINS=1 makes every plugin problem fatal",
-        )
     return plugins
 
 
@@ -162,7 +159,10 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
         if plugins.manager.has_plugin(candidate.name):
             plugins.manager.unregister(name=candidate.name)
         status.state = "error"
-        # pluggy's messages have several lines; a status has one.
+        if isinstance(error, WrongHookError):
+            status.reason = str(error)
+            return status
+        # A status has one line, and messages of others may have several.
         status.reason = " ".join(f"{type(error).__name__}: {error}".split())
         status.traceback = own_traceback(error, candidate.module)
         return status
@@ -171,28 +171,14 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
     return status
 
 
-def _heavy_loaded() -> set[str]:
-    return {name for name in HEAVY_MODULES if name in sys.modules}
-
-
 def _register(module: ModuleType, candidate: Candidate, manager: pluggy.PluginManager) -> Buffer:
-    for name in _hook_names(module):
-        if not hasattr(hooks, name):
-            known = [hook for hook in vars(hooks) if hook.startswith("ot_")]
-            near = close_matches(name, known)
-            hint = f"; did you mean {near[0]}?" if near else f"; hooks are {', '.join(known)}"
-            raise AttributeError(f"{candidate.module} implements an unknown hook {name!r}{hint}")
+    check_hooks(module)
     manager.register(module, name=candidate.name)
     buffer = Buffer(candidate.provider)
     for implementation in manager.hook.ot_register_components.get_hookimpls():
         if implementation.plugin is module:
             _call(implementation, {"registry": buffer})
     return buffer
-
-
-def _hook_names(module: ModuleType) -> list[str]:
-    mark = f"{hooks.PROJECT}_impl"
-    return [name for name, member in vars(module).items() if getattr(member, mark, None)]
 
 
 def _api_problem(module: ModuleType) -> str:

@@ -35,11 +35,17 @@ def package_file(name: str, path: str) -> Path:
     """
     written = f"pkg://{name}/{path}"
     parts = path.split("/")
-    if ".." in parts or "\\" in path or PurePosixPath(path).is_absolute() or ":" in parts[0]:
+    reasons = {
+        "`..`": ".." in parts,
+        "a backslash": "\\" in path,
+        "an absolute path": PurePosixPath(path).is_absolute() or ":" in parts[0],
+    }
+    found = [reason for reason, applies in reasons.items() if applies]
+    if found:
         raise ConfigError(
-            f"`{written}` leaves the package",
+            f"`{written}` leaves the package: it has {found[0]}",
             code=MALFORMED,
-            help="write `pkg://distribution/path.yaml`, the path relative to the package's folder",
+            help="write `pkg://distribution/path.yaml`, a path down from the package's folder",
         )
     try:
         installed = f"{distribution(name).name} {version(name)}"

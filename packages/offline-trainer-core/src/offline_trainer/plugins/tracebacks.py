@@ -5,11 +5,13 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
-_LOADING = ("importlib", "pluggy", "offline_trainer.plugins")
+_LOADING = ("importlib", "pluggy", "offline_trainer.plugins", "model_constructor.entry")
 
 
 def own_traceback(error: BaseException, module: str) -> str:
     """The traceback as text: frames of the plugin's own package, and the one that raised.
+
+    Empty where nothing but loading is in it, such as for a module that is not there.
 
     Args:
         error: What a plugin raised while it was loaded.
@@ -24,7 +26,8 @@ def own_traceback(error: BaseException, module: str) -> str:
             part, source = part.__cause__, source.__cause__
         else:
             part, source = part.__context__, source.__context__
-    return "".join(shown.format())
+    has_frames = shown.stack or shown.__cause__ or shown.__context__
+    return "".join(shown.format()) if has_frames or isinstance(error, SyntaxError) else ""
 
 
 def _own_frames(trace: TracebackType | None, package: str) -> traceback.StackSummary:

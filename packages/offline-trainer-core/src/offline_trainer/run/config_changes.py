@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from model_constructor.config.diff import Difference, Side, compare
+from model_constructor.config.paths import value_at
 from model_constructor.config.resolve import resolve_config
-from model_constructor.errors import ConfigError, ConfigPath, format_config_path
-from offline_trainer.run.config_hash import LEFT_OUT
+from model_constructor.errors import ConfigError, ConfigPath
+from offline_trainer.run.config_hash import hashed_data
 
 SHOWN = 6
+
+_NOTHING = object()
 
 
 def config_changes(resolved_file: Path, data: Mapping[str, Any]) -> str:
@@ -21,30 +25,37 @@ def config_changes(resolved_file: Path, data: Mapping[str, Any]) -> str:
         data: The resolved config of now.
     """
     try:
-        earlier = resolve_config(resolved_file).data
+        earlier = resolve_config(resolved_file, untrusted=True)
     except ConfigError:
         return "it has no readable config.resolved.yaml to compare with"
-    before, now = dict(_leaves(earlier, ())), dict(_leaves(data, ()))
+    differences = compare(Side(earlier.data, earlier.source_map), Side(data))
     changed = [
-        f"{format_config_path(path)}: {before.get(path, 'unset')} → {now.get(path, 'unset')}"
-        for path in {**before, **now}
-        if before.get(path, _UNSET) != now.get(path, _UNSET)
+        f"{each.path}: {_shown(earlier.data, each.before)} → {_shown(data, each.after)}"
+        for each in that_change_the_run(differences, earlier.data, data)
     ]
     hidden = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
     return "; ".join(changed[:SHOWN]) + hidden
 
 
-_UNSET = object()
+def that_change_the_run(
+    differences: Iterable[Difference], first: Mapping[str, Any], second: Mapping[str, Any]
+) -> list[Difference]:
+    """Those of the differences between two configs in which what is hashed differs."""
+    hashed = hashed_data(first), hashed_data(second)
+    return [
+        each
+        for each in differences
+        if _found(hashed[0], each.before) != _found(hashed[1], each.after)
+    ]
 
 
-def _leaves(value: Any, path: ConfigPath) -> Iterator[tuple[ConfigPath, Any]]:
-    if any(path[: len(left_out)] == left_out for left_out in LEFT_OUT):
-        return
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, (*path, index))
-    else:
-        yield path, value
+def _found(data: Any, path: ConfigPath | None) -> Any:
+    """What stands at a path, or that nothing does, which the hash leaving it out amounts to."""
+    try:
+        return value_at(data, path) if path is not None else _NOTHING
+    except KeyError:
+        return _NOTHING
+
+
+def _shown(data: Mapping[str, Any], path: ConfigPath | None) -> Any:
+    return value_at(data, path) if path is not None else "unset"

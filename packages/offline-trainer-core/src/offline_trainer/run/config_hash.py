@@ -28,11 +28,15 @@ def config_hash(data: Mapping[str, Any]) -> str:
     Paths inside ``run.out_dir`` count as relative to it, for ``${run.out_dir}/checkpoints`` is the
     same setting wherever the run writes.
     """
+    text = json.dumps(hashed_data(data), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hashed_data(data: Mapping[str, Any]) -> Any:
+    """What of resolved data is hashed: everything in which a difference changes the run."""
     run = data.get("run")
     out_dir = run.get("out_dir") if isinstance(run, Mapping) else None
-    kept = _kept(data, (), out_dir if isinstance(out_dir, str) and out_dir else None)
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _kept(data, (), out_dir if isinstance(out_dir, str) and out_dir else None)
 
 
 def _kept(value: Any, path: ConfigPath, out_dir: str | None) -> Any:

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Collection
 from typing import ClassVar
 
 import pytest
@@ -13,36 +14,10 @@ import pytest
 from model_constructor.errors import close_matches
 from model_constructor.registry import Entry, Registry, normalized
 from offline_trainer.plugins.discovery import Candidate, discover
+from offline_trainer.plugins.heavy import HEAVY_MODULES
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.registry import build_registry
 from offline_trainer.testing.loading import first_party_registry, load_only
-
-HEAVY_MODULES = (
-    "cv2",
-    "datasets",
-    "gymnasium",
-    "h5py",
-    "jax",
-    "keras",
-    "lightning",
-    "matplotlib",
-    "numba",
-    "numpy",
-    "pandas",
-    "PIL",
-    "polars",
-    "pyarrow",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-    "torch",
-    "torchaudio",
-    "torchmetrics",
-    "torchvision",
-    "transformers",
-    "yaml",
-)
-"""What no `ot` command should have to import only because a plugin is installed."""
 
 _IMPORT_AND_REGISTER = """
 import importlib, json, sys
@@ -67,7 +42,7 @@ class PluginConformance:
     """
 
     plugin: ClassVar[str]
-    heavy_modules: ClassVar[tuple[str, ...]] = HEAVY_MODULES
+    heavy_modules: ClassVar[Collection[str]] = HEAVY_MODULES
 
     @pytest.fixture
     def candidate(self) -> Candidate:
