@@ -79,6 +79,30 @@ class Entry:
         return tuple(name for name in self.requires if not _is_installed(name))
 
 
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that still works, and the one that took its place.
+
+    Attributes:
+        old: The former name.
+        new: The present one.
+        since: The version that renamed it.
+        provider: Who renamed it.
+        component: The key of the component whose parameter it is; empty for a component itself.
+    """
+
+    old: str
+    new: str
+    since: str
+    provider: Provider = DIRECT
+    component: str = ""
+
+    def __str__(self) -> str:
+        of = f" of {self.component}" if self.component else ""
+        by = "" if self.provider == DIRECT else f"{self.provider.distribution} "
+        return f"`{self.old}`{of} is called `{self.new}` since {by}{self.since}"
+
+
 def kind_of(key: str) -> str:
     """The kind a key belongs to: ``optim_cls``, ``op``, or ``block`` for a key without a prefix."""
     if key.startswith(OP_PREFIX):

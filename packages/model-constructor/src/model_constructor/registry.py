@@ -13,10 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from model_constructor.alias_table import AliasTable
 from model_constructor.entry import (
     DIRECT,
     OP_PREFIX,
     SIGNATURE_POLICIES,
+    Alias,
     Entry,
     Origin,
     Provider,
@@ -28,6 +30,7 @@ from model_constructor.errors import ConfigError, close_matches
 
 __all__ = [
     "OP_PREFIX",
+    "Alias",
     "Buffer",
     "Entry",
     "Origin",
@@ -129,8 +132,49 @@ class Registrar(ABC):
         """Record a function as the graph operation ``op:<name>``."""
         self.add(OP_PREFIX + name, target, tags=tags)
 
+    def add_alias(self, old: str, new: str, *, since: str) -> None:
+        """Let a component's former key work on, with a warning that names the new one.
+
+        Args:
+            old: The former key; a component registered under it takes precedence.
+            new: The present key.
+            since: The version that renamed it.
+
+        Raises:
+            ConfigError: A key is malformed, or the two are one.
+        """
+        for key in (old, new):
+            _check_key(key)
+        self._rename(Alias(old, new, since, self.provider))
+
+    def rename_parameter(self, key: str, old: str, new: str, *, since: str) -> None:
+        """Let a parameter's former name work on, with a warning that names the new one.
+
+        Args:
+            key: The component's present key.
+            old: The parameter's former name.
+            new: Its present name.
+            since: The version that renamed it.
+
+        Raises:
+            ConfigError: A name is malformed, or the two are one.
+        """
+        _check_key(key)
+        for name in (old, new):
+            if not name.isidentifier():
+                raise ConfigError(f"{name!r} is not the name of a parameter", code="OT0310")
+        self._rename(Alias(old, new, since, self.provider, key))
+
+    def _rename(self, alias: Alias) -> None:
+        if alias.old == alias.new:
+            raise ConfigError(f"`{alias.old}` is renamed to itself", code="OT0310")
+        self._record_alias(alias)
+
     @abstractmethod
     def _record(self, entry: Entry) -> None: ...
+
+    @abstractmethod
+    def _record_alias(self, alias: Alias) -> None: ...
 
 
 class Buffer(Registrar):
@@ -139,6 +183,10 @@ class Buffer(Registrar):
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
         self.entries: list[Entry] = []
+        self.aliases: list[Alias] = []
+
+    def _record_alias(self, alias: Alias) -> None:
+        self.aliases.append(alias)
 
     def _record(self, entry: Entry) -> None:
         for earlier in self.entries:
@@ -161,6 +209,7 @@ class Registry(Registrar):
 
     def __init__(self) -> None:
         self._entries: dict[str, list[Entry]] = {}
+        self._aliases = AliasTable()
         self._resolvers: list[Resolver] = []
         self.explain_unknown: Callable[[str], str] | None = None
         """Says why a key may be unknown here and what to do; it becomes the error's help."""
@@ -176,10 +225,15 @@ class Registry(Registrar):
                 return
         known.append(entry)
 
+    def _record_alias(self, alias: Alias) -> None:
+        self._aliases.record(alias)
+
     def commit(self, buffer: Buffer) -> None:
         """Take over everything a buffer holds."""
         for entry in buffer.entries:
             self._record(entry)
+        for alias in buffer.aliases:
+            self._record_alias(alias)
 
     def add_resolver(self, resolver: Resolver) -> None:
         """Ask ``resolver(key)`` for keys that nobody registered."""
@@ -226,6 +280,20 @@ class Registry(Registrar):
         chosen = {key: self._candidates(key) for key in claimed}
         return {key: entries for key, entries in chosen.items() if len(entries) > 1}
 
+    def aliases(self) -> list[Alias]:
+        """Every former name of a component or parameter."""
+        return self._aliases.all()
+
+    def alias_of(self, name: str, component: str = "") -> Alias | None:
+        """What replaced a key, or with ``component`` a parameter; None if it is no former name.
+
+        Raises:
+            ConfigError: Plugins disagree about it.
+        """
+        if not component and name in self._entries:
+            return None
+        return self._aliases.find(name, component)
+
     def overridden(self) -> list[tuple[Entry, Entry]]:
         """Pairs (winner, loser) where a module of ``imports:`` took an installed plugin's key."""
         pairs = []
@@ -245,6 +313,8 @@ class Registry(Registrar):
     def _candidates(self, key: str) -> list[Entry]:
         name, at, distribution = key.partition("@")
         entries = self._entries.get(name, [])
+        if not entries and (alias := self.alias_of(name)) is not None:
+            return self._candidates(alias.new + at + distribution)
         if at:
             wanted = normalized(distribution)
             return [e for e in entries if _distribution(e) == wanted]
@@ -327,11 +397,7 @@ def _distribution(entry: Entry) -> str:
 def _checked(
     key: str, tags: Iterable[str], signature: SignaturePolicy, requires: Iterable[str]
 ) -> tuple[tuple[str, ...], SignaturePolicy, tuple[str, ...]]:
-    name = key[len(OP_PREFIX) :] if key.startswith(OP_PREFIX) else key
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigError(
-            f"{key!r} is not a registry key; expected `kind.name` of identifiers", code="OT0310"
-        )
+    _check_key(key)
     if signature not in SIGNATURE_POLICIES:
         raise ConfigError(
             f"signature policy of `{key}` is {signature!r}; expected one of "
@@ -339,6 +405,14 @@ def _checked(
             code="OT0310",
         )
     return tuple(tags), signature, tuple(requires)
+
+
+def _check_key(key: str) -> None:
+    name = key[len(OP_PREFIX) :] if key.startswith(OP_PREFIX) else key
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(
+            f"{key!r} is not a registry key; expected `kind.name` of identifiers", code="OT0310"
+        )
 
 
 def _first_line(obj: Any) -> str:

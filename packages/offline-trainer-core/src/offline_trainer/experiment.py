@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
@@ -240,6 +241,8 @@ def prepare(
         findings.add(register_imports(registry, data.get("imports") or (), sources))
     for winner, loser in registry.overridden():
         notice(f"`{winner.key}` is taken from {winner.provider}, not from {loser.provider}")
+    resolved = use_present_names(resolved, registry, findings, notice)
+    sources, data = resolved.source_map, resolved.data
     missing_keys = findings.in_section("settings", "imports", "plugins")
     with findings.collecting(without=[UNKNOWN_COMPONENT] if missing_keys else []):
         data = bind_components(resolved, registry, targets_allowed=allow_target)

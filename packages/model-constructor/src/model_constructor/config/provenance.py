@@ -57,6 +57,11 @@ class Provenance(Mapping[ConfigPath, tuple[Layer, ...]]):
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def moved(self, places: Mapping[ConfigPath, ConfigPath]) -> Provenance:
+        """The same layers under other paths; a path without a place is left out."""
+        nodes = {places[path]: node for path, node in self._nodes.items() if path in places}
+        return Provenance(nodes, self._merged)
+
     def template_uses(self, path: ConfigPath) -> tuple[tuple[str, Span | None], ...]:
         """Each ``_template_`` on the way to a path, outermost first: its name, where it stands."""
         uses = []

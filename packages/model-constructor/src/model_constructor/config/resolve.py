@@ -30,6 +30,7 @@ from model_constructor.config.nodes import (
     size_error,
 )
 from model_constructor.config.provenance import Layer, Provenance, Sources
+from model_constructor.config.renamed_keys import present_keys
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
 from model_constructor.config.unused import unused_params, unused_templates
@@ -147,6 +148,7 @@ def _resolve(
 ) -> ResolvedConfig:
     trees, files = _read(source, untrusted, package_file, findings)
     merger = Merger()
+    trees = [present_keys(tree, merger.warnings, findings) for tree in trees]
     root = trees[0]
     for layer, tree in enumerate(trees):
         tree.origin.layer = layer
@@ -168,6 +170,7 @@ def _resolve(
         merger=merger,
         findings=findings,
     )
+    root = present_keys(root, merger.warnings, findings)
     merged = root
     unused = unused_templates(root, len(trees) - 1)
     root = expand_templates(root, findings)

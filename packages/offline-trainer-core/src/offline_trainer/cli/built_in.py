@@ -12,4 +12,5 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new-plugin": ("offline_trainer.cli.new_plugin", "Write a plugin package to start from."),
     "plugins": ("offline_trainer.cli.plugins", "List the installed plugins and their state."),
     "run": ("offline_trainer.cli.run", "Train what a config describes."),
+    "schema": ("offline_trainer.cli.schema", "Print the JSON Schema of configs, for editors."),
 }

@@ -12,6 +12,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "offline_trainer.cli.config_explain",
         "Show who set a value, and what was before.",
     ),
+    "migrate": (
+        "offline_trainer.cli.config_migrate",
+        "Rewrite files for what was renamed.",
+    ),
     "show": ("offline_trainer.cli.config_show", "Print the config with everything resolved."),
 }
 
@@ -35,4 +39,4 @@ class _Subcommands(click.Group):
 
 @click.group("config", cls=_Subcommands)
 def command() -> None:
-    """Show what a config holds, explain why, and compare configs. Needs no plugin."""
+    """Show what a config holds, explain why, compare configs, bring files up to date."""

@@ -1,0 +1,1 @@
+"""Rewriting config files for what was renamed, every other byte kept."""
