@@ -186,7 +186,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_checked_config_is_right(folder: Path) -> None:
     (folder / "config.yaml").write_text(CHECKED, encoding="utf-8")
     result = CliRunner().invoke(main, ["check", "config.yaml"])
-    assert (result.exit_code, result.output) == (0, "config.yaml: ok (model)\n")
+    assert (result.exit_code, result.stdout) == (0, "ok: 1 model, 12 components\n")
 
 
 @fuzzed
