@@ -17,9 +17,28 @@ NN_PREFIX = "nn."
 _TORCH = "model_constructor.torch"
 
 BLOCKS = {
+    "attention": ("attention:Attention", "multi-head attention, to itself or to a context"),
+    "categorical_head": ("heads:CategoricalHead", "logits of one or several choices"),
     "conv_bn_act": ("conv_bn_act:ConvBNAct", "2-d convolution, norm and activation"),
+    "film": ("film:FiLM", "features scaled and shifted by a condition"),
+    "gaussian_head": ("heads:GaussianHead", "mean and log std of a normal distribution"),
+    "gmm_head": ("heads:GMMHead", "parameters of a mixture of normal distributions"),
+    "learned_positions": ("embeddings:LearnedPositions", "adds a learned vector per position"),
     "mlp": ("mlp:MLP", "linear layers with norm, activation and dropout between them"),
     "residual_block": ("residual_block:ResidualBlock", "inner layers plus a way around them"),
+    "residual_mlp": ("residual_mlp:ResidualMLP", "a deep MLP with a way around every two layers"),
+    "resnet": ("resnet:ResNet", "residual network for images, ResNet-18 by default"),
+    "sinusoidal_positions": ("embeddings:SinusoidalPositions", "adds sines and cosines"),
+    "time_embedding": ("embeddings:TimeEmbedding", "sines and cosines of a number per sample"),
+    "transformer_decoder": ("transformer:TransformerDecoder", "layers that attend to a memory"),
+    "transformer_encoder": ("transformer:TransformerEncoder", "pre-norm self-attention layers"),
+    "vit": ("vit:ViT", "vision transformer"),
+}
+
+LOSSES = {
+    "categorical_nll": ("heads:CategoricalNLL", "negative log likelihood for categorical_head"),
+    "gaussian_nll": ("heads:GaussianNLL", "negative log likelihood for gaussian_head"),
+    "gmm_nll": ("heads:GMMNLL", "negative log likelihood for gmm_head"),
 }
 
 OPS = {
@@ -54,9 +73,10 @@ OPS = {
 
 def register_components(registry: Registrar) -> None:
     """Add this package's keys; nothing is imported for it."""
-    for key, (target, help) in BLOCKS.items():
-        loads = f"{_TORCH}.blocks.{target}"
-        registry.add_lazy(key, loads, help=help, tags=("block",), requires=("torch",))
+    for tag, table in (("block", BLOCKS), ("loss", LOSSES)):
+        for key, (target, help) in table.items():
+            loads = f"{_TORCH}.blocks.{target}"
+            registry.add_lazy(key, loads, help=help, tags=(tag,), requires=("torch",))
     for name in NN_MODULES:
         entry = _nn_entry(name)
         registry.add_lazy(
