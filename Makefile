@@ -44,6 +44,7 @@ format: $(STAMP)  ## rewrite the code in the project's format
 
 bench: $(STAMP)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/startup.py
 
 test-isolated: $(STAMP)  ## build wheels; test each package in an environment of its own
