@@ -34,7 +34,7 @@ class HandWrittenMLP(nn.Module):
         self.activation = nn.ReLU()
         self.second = nn.Linear(64, 16)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return self.second(self.activation(self.first(x)))
 
 
@@ -50,7 +50,7 @@ class HandWrittenConvNet(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(16, 10)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         stem = self.activation(self.stem(x))
         inner = self.activation(self.norm_1(self.conv_1(stem)))
         inner = self.norm_2(self.conv_2(inner))
@@ -63,7 +63,7 @@ class HandWrittenTransformer(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(64, heads=4) for _ in range(4))
         self.head = nn.Linear(64, 16)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         for layer in self.layers:
             x = layer(x)
         return self.head(x)
