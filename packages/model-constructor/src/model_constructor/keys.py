@@ -41,6 +41,20 @@ LOSSES = {
     "gmm_nll": ("heads:GMMNLL", "negative log likelihood for gmm_head"),
 }
 
+INITIALISERS = {
+    "constant": "every element one value",
+    "kaiming_normal": "He et al. 2015, normal",
+    "kaiming_uniform": "He et al. 2015, uniform",
+    "normal": "normal distribution",
+    "ones": "every element 1",
+    "orthogonal": "orthogonal rows or columns",
+    "trunc_normal": "normal distribution within bounds",
+    "uniform": "uniform distribution",
+    "xavier_normal": "Glorot and Bengio 2010, normal",
+    "xavier_uniform": "Glorot and Bengio 2010, uniform",
+    "zeros": "every element 0",
+}
+
 OPS = {
     "add": "a + b",
     "cat": "join tensors along a dimension",
@@ -84,6 +98,15 @@ def register_components(registry: Registrar) -> None:
         registry.add_lazy(
             entry.key, entry.loads, help=entry.help, tags=entry.tags, requires=entry.requires
         )
+    for name, help in INITIALISERS.items():
+        loads = f"{_TORCH}.initialisers:{name}"
+        registry.add_lazy(f"init.{name}", loads, help=help, requires=("torch",))
+    registry.add_lazy(
+        "pretrained.safetensors",
+        f"{_TORCH}.pretrained:SafetensorsWeights",
+        help="weights from a safetensors file",
+        requires=("torch", "safetensors"),
+    )
     for name, help in OPS.items():
         registry.add_lazy(f"op:{name}", f"{_TORCH}.ops:{name}", help=help, requires=("torch",))
 
