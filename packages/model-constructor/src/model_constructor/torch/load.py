@@ -60,7 +60,7 @@ def load_model(
 def load_models(source: str | Path, *, registry: Registry | None = None) -> dict[str, nn.Module]:
     """All trained models of a run by name; as `load_model`."""
     checkpoint = _checkpoint(Path(source))
-    config = resolve_config(_config_file(checkpoint), untrusted=True)
+    config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
     graphs = compile_all(config.data, config.source_map)
     tensors = _read_tensors(checkpoint)
     registry = registry if registry is not None else default_registry()
@@ -101,13 +101,17 @@ def _checkpoint(source: Path) -> Path:
     return pointer.parent / name
 
 
-def _config_file(checkpoint: Path) -> Path:
-    """The config of the run that a checkpoint lies in, however deep."""
-    for folder in checkpoint.resolve().parents:
+def run_directory(source: Path) -> Path:
+    """The run directory that a path is, or lies in, however deep.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for folder in (source.resolve(), *source.resolve().parents):
         if (folder / CONFIG).is_file():
-            return folder / CONFIG
+            return folder
     raise ConfigError(
-        f"no {CONFIG} in any folder above {checkpoint}",
+        f"no {CONFIG} in {source} or any folder above it",
         code="OT0450",
         help="keep a checkpoint in its run directory, or copy that file beside it",
     )
