@@ -17,11 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from click.testing import CliRunner
 
-from model_constructor import build_model
+from model_constructor import build_model, default_registry
 from model_constructor.config.schema import TOP_LEVEL_KEYS
+from model_constructor.instantiate import instantiate_value
 from offline_trainer.cli import main
 from offline_trainer.experiment import prepare
 from offline_trainer.plugins.discovery import GROUP
@@ -30,6 +32,9 @@ from offline_trainer.plugins.loader import load_plugins
 _FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 _NOT_RUN = re.compile(r"^\s*<!-- not run: (\S.*) -->$")
 _FILE = re.compile(r"^# ([\w./-]+\.(?:py|ya?ml))$")
+
+_SHAPES = re.compile(r"^# (.*) → (.*)\n")
+_SHAPE = re.compile(r"(\w* ?)\(([\d, ]+)\)")
 
 # What a fragment of a config is laid over to be checked; whole sections are replaced.
 BASE: dict[str, Any] = {
@@ -130,7 +135,11 @@ class Page:
 
     def _run_yaml(self, block: Block) -> None:
         """Check an experiment, build a model, or check sections in an experiment of our own."""
-        sections = set(yaml.safe_load(block.text))
+        data = yaml.safe_load(block.text)
+        if isinstance(data, list):
+            self._run_layer(block.text)
+            return
+        sections = set(data)
         if not sections <= set(TOP_LEVEL_KEYS):
             raise ValueError(f"not sections of a config: {sections - set(TOP_LEVEL_KEYS)}")
         file = self.folder / "block.yaml"
@@ -144,6 +153,19 @@ class Page:
             head = "" if "schema_version" in sections else "schema_version: 1\n"
             file.write_text(f"{head}defaults: [rest.yaml]\n{block.text}")
             prepare(file)
+
+    def _run_layer(self, text: str) -> None:
+        """Build a layer and compare the shapes it makes with the comment above it."""
+        comment = _SHAPES.match(text)
+        if comment is None:
+            raise ValueError("the first line of a layer is `# (shape) → (shape)`")
+        inputs, expected = (_SHAPE.findall(side) for side in comment.groups())
+        (layer,) = instantiate_value(yaml.safe_load(text), registry=default_registry())
+        made = layer(*(torch.zeros(_sizes(shape)) for _, shape in inputs))
+        made = made if isinstance(made, dict) else {"": made}
+        assert {name: tuple(value.shape) for name, value in made.items()} == {
+            name.strip(): _sizes(shape) for name, shape in expected
+        }
 
     def _run_shell(self, block: Block) -> None:
         lines = block.text.splitlines()
@@ -165,3 +187,7 @@ class Page:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, f"ot {shlex.join(arguments)}: {result.output}"
+
+
+def _sizes(shape: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape.replace(",", " ").split())

@@ -10,6 +10,7 @@ import pytest
 
 import public_names
 from doc_blocks import Block, Page, blocks
+from model_constructor.keys import BLOCKS
 from model_constructor.registry import kind_of
 from public_names import keys
 
@@ -107,3 +108,11 @@ def test_every_environment_variable_is_named() -> None:
     used = {name for file in sources for name in re.findall(r'"(OT_[A-Z_]+)"', file.read_text())}
     rows = named("docs/plugins.md", "docs/commands.md")
     assert [name for name in sorted(used - {"OT_PLUGIN_API"}) if f"`{name}" not in rows] == []
+
+
+@pytest.mark.parametrize("key", sorted(BLOCKS))
+def test_every_block_has_a_heading_and_a_snippet(key: str) -> None:
+    text = (ROOT / "docs/models.md").read_text()
+    section = re.search(rf"^### `{key}`\n(.*?)(?=^##+ |\Z)", text, re.M | re.S)
+    assert section is not None, f"docs/models.md has no heading `{key}`"
+    assert re.search(rf"^- {{?_type_: {key}\b|^- _type_: {key}$", section[1], re.M)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from model_constructor.instantiate import instantiate_value
     from model_constructor.keys import default_registry
     from model_constructor.registry import Registry
+    from model_constructor.torch.load import load_model
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _HOMES = {
     "compile_ir": "model_constructor.graph.compiler",
     "default_registry": "model_constructor.keys",
     "instantiate_value": "model_constructor.instantiate",
+    "load_model": "model_constructor.torch.load",
     "render": "model_constructor.diagnostics",
     "resolve_config": "model_constructor.config.resolve",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "compile_ir",
     "default_registry",
     "instantiate_value",
+    "load_model",
     "render",
     "resolve_config",
 ]

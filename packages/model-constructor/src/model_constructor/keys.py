@@ -17,9 +17,42 @@ NN_PREFIX = "nn."
 _TORCH = "model_constructor.torch"
 
 BLOCKS = {
+    "attention": ("attention:Attention", "multi-head attention, to itself or to a context"),
+    "categorical_head": ("heads:CategoricalHead", "logits of one or several choices"),
     "conv_bn_act": ("conv_bn_act:ConvBNAct", "2-d convolution, norm and activation"),
+    "film": ("film:FiLM", "features scaled and shifted by a condition"),
+    "gaussian_head": ("heads:GaussianHead", "mean and log std of a normal distribution"),
+    "gmm_head": ("heads:GMMHead", "parameters of a mixture of normal distributions"),
+    "learned_positions": ("embeddings:LearnedPositions", "adds a learned vector per position"),
     "mlp": ("mlp:MLP", "linear layers with norm, activation and dropout between them"),
     "residual_block": ("residual_block:ResidualBlock", "inner layers plus a way around them"),
+    "residual_mlp": ("residual_mlp:ResidualMLP", "a deep MLP with a way around every two layers"),
+    "resnet": ("resnet:ResNet", "residual network for images, ResNet-18 by default"),
+    "sinusoidal_positions": ("embeddings:SinusoidalPositions", "adds sines and cosines"),
+    "time_embedding": ("embeddings:TimeEmbedding", "sines and cosines of a number per sample"),
+    "transformer_decoder": ("transformer:TransformerDecoder", "layers that attend to a memory"),
+    "transformer_encoder": ("transformer:TransformerEncoder", "pre-norm self-attention layers"),
+    "vit": ("vit:ViT", "vision transformer"),
+}
+
+LOSSES = {
+    "categorical_nll": ("heads:CategoricalNLL", "negative log likelihood for categorical_head"),
+    "gaussian_nll": ("heads:GaussianNLL", "negative log likelihood for gaussian_head"),
+    "gmm_nll": ("heads:GMMNLL", "negative log likelihood for gmm_head"),
+}
+
+INITIALISERS = {
+    "constant": "every element one value",
+    "kaiming_normal": "He et al. 2015, normal",
+    "kaiming_uniform": "He et al. 2015, uniform",
+    "normal": "normal distribution",
+    "ones": "every element 1",
+    "orthogonal": "orthogonal rows or columns",
+    "trunc_normal": "normal distribution within bounds",
+    "uniform": "uniform distribution",
+    "xavier_normal": "Glorot and Bengio 2010, normal",
+    "xavier_uniform": "Glorot and Bengio 2010, uniform",
+    "zeros": "every element 0",
 }
 
 OPS = {
@@ -28,6 +61,7 @@ OPS = {
     "chunk": "cut a tensor into so many equal parts",
     "div": "a / b, element by element",
     "einsum": "sum of products as an equation says",
+    "exp": "e to the power of x",
     "flatten": "join dimensions, by default all but the batch",
     "getitem": "a part of a tuple, a dict or a tensor",
     "identity": "the value itself, under another name",
@@ -39,6 +73,7 @@ OPS = {
     "permute": "put dimensions in another order",
     "relu": "max(x, 0)",
     "reshape": "the same elements in another shape",
+    "sample_normal": "a sample of a normal distribution, with a gradient",
     "sigmoid": "1 / (1 + exp(-x))",
     "softmax": "exponentials that add up to 1 over a dimension",
     "split": "cut a tensor into parts of given sizes",
@@ -54,14 +89,24 @@ OPS = {
 
 def register_components(registry: Registrar) -> None:
     """Add this package's keys; nothing is imported for it."""
-    for key, (target, help) in BLOCKS.items():
-        loads = f"{_TORCH}.blocks.{target}"
-        registry.add_lazy(key, loads, help=help, tags=("block",), requires=("torch",))
+    for tag, table in (("block", BLOCKS), ("loss", LOSSES)):
+        for key, (target, help) in table.items():
+            loads = f"{_TORCH}.blocks.{target}"
+            registry.add_lazy(key, loads, help=help, tags=(tag,), requires=("torch",))
     for name in NN_MODULES:
         entry = _nn_entry(name)
         registry.add_lazy(
             entry.key, entry.loads, help=entry.help, tags=entry.tags, requires=entry.requires
         )
+    for name, help in INITIALISERS.items():
+        loads = f"{_TORCH}.initialisers:{name}"
+        registry.add_lazy(f"init.{name}", loads, help=help, requires=("torch",))
+    registry.add_lazy(
+        "pretrained.safetensors",
+        f"{_TORCH}.pretrained:SafetensorsWeights",
+        help="weights from a safetensors file",
+        requires=("torch", "safetensors"),
+    )
     for name, help in OPS.items():
         registry.add_lazy(f"op:{name}", f"{_TORCH}.ops:{name}", help=help, requires=("torch",))
 

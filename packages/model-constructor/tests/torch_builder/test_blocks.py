@@ -10,8 +10,11 @@ from torch import nn
 
 from model_constructor.errors import ParameterError
 from model_constructor.torch.blocks.conv_bn_act import ConvBNAct
+from model_constructor.torch.blocks.film import FiLM
 from model_constructor.torch.blocks.mlp import MLP
 from model_constructor.torch.blocks.residual_block import ResidualBlock
+from model_constructor.torch.blocks.residual_mlp import ResidualMLP
+from model_constructor.torch.blocks.resnet import ResNet
 
 
 def layers_of(block: Any) -> list[str]:
@@ -137,3 +140,68 @@ def test_residual_block_refuses(arguments: Any, parameter: tuple[str | int, ...]
     with pytest.raises(ParameterError) as caught:
         ResidualBlock(**arguments)
     assert caught.value.parameter == parameter
+
+
+def size_of(block: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in block.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters"),
+    [
+        # As torchvision's resnet18, resnet34 and resnet50 with 1000 classes.
+        ({}, 11_689_512),
+        ({"depths": [3, 4, 6, 3]}, 21_797_672),
+        ({"depths": [3, 4, 6, 3], "bottleneck": True}, 25_557_032),
+    ],
+)
+def test_resnet_is_the_one_of_the_paper(arguments: Any, parameters: int) -> None:
+    with torch.device("meta"):
+        assert size_of(ResNet(1000, **arguments)) == parameters
+
+
+def test_resnet_halves_the_image_in_every_stage_after_the_first() -> None:
+    model: Any = ResNet(10, depths=[1, 1, 1], widths=[4, 8, 16], stem="small", in_channels=1)
+    x = model.stem(torch.zeros(2, 1, 16, 16))
+    shapes = []
+    for stage in (model.stage_0, model.stage_1, model.stage_2):
+        x = stage(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(4, 16, 16), (8, 8, 8), (16, 4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter"),
+    [
+        ({"depths": [1], "widths": [4, 8]}, ("widths",)),
+        ({"depths": [1, 0], "widths": [4, 8]}, ("depths", 1)),
+        ({"stem": "tiny"}, ("stem",)),
+    ],
+)
+def test_resnet_refuses(arguments: Any, parameter: tuple[str | int, ...]) -> None:
+    with pytest.raises(ParameterError) as caught:
+        ResNet(10, **arguments)
+    assert caught.value.parameter == parameter
+
+
+def test_film_starts_as_the_identity_and_then_scales_and_shifts_each_feature() -> None:
+    block = FiLM(2, 3, feature_dim=1)
+    x, condition = torch.randn(4, 2, 5), torch.randn(4, 3)
+    torch.testing.assert_close(block(x, condition), x)
+    torch.nn.init.constant_(block.modulation.bias, 1.0)
+    torch.testing.assert_close(block(x, condition), 2 * x + 1)
+
+
+def test_residual_mlp_is_linear_where_its_blocks_give_nothing() -> None:
+    block: Any = ResidualMLP(4, 2, width=8, depth=3, norm=None, activation=None)
+    for inner in block.blocks:
+        torch.nn.init.zeros_(inner[4].weight)
+        torch.nn.init.zeros_(inner[4].bias)
+    x = torch.randn(5, 4)
+    torch.testing.assert_close(block(x), block.output(block.input(x)))
+
+
+def test_residual_mlp_refuses_a_width_that_is_none() -> None:
+    with pytest.raises(ParameterError) as caught:
+        ResidualMLP(None, 2, width=0, depth=1)
+    assert caught.value.parameter == ("width",)

@@ -7,6 +7,8 @@ import importlib
 
 import pytest
 
+from model_constructor.keys import BLOCKS
+
 MODULES = [
     "model_constructor.build",
     "model_constructor.config.late_typing",
@@ -20,9 +22,7 @@ MODULES = [
     "model_constructor.signatures",
     "model_constructor.static.signatures",
     "model_constructor.targets",
-    "model_constructor.torch.blocks.conv_bn_act",
-    "model_constructor.torch.blocks.mlp",
-    "model_constructor.torch.blocks.residual_block",
+    *sorted({f"model_constructor.torch.blocks.{t.partition(':')[0]}" for t, _ in BLOCKS.values()}),
     "model_constructor.torch.builder",
     "model_constructor.torch.lazy",
     "model_constructor.torch.seeding",

@@ -40,6 +40,8 @@ CASES: dict[str, list[tuple[tuple[Any, ...], dict[str, Any], Any]]] = {
     "relu": [((X - 5,), {}, (X - 5).clamp(min=0))],
     "sigmoid": [((X,), {}, 1 / (1 + (-X).exp()))],
     "tanh": [((X,), {}, X.sinh() / X.cosh())],
+    "exp": [((X,), {}, torch.e**X)],
+    "sample_normal": [((X, torch.full_like(X, -1e9)), {}, X)],
     "getitem": [((X, 1), {}, X[1]), (({"a": X}, "a"), {}, X), (((X, Y), 1), {}, Y)],
     "merge": [(({"a": X}, {"b": Y}), {}, {"a": X, "b": Y})],
     "identity": [((X,), {}, X)],
@@ -59,3 +61,17 @@ def test_an_operation_computes_what_torch_does(name: str) -> None:
 def test_merge_refuses_a_key_that_two_dicts_have() -> None:
     with pytest.raises(ValueError, match="key 'a'"):
         ops.merge({"a": X}, {"a": Y})
+
+
+def test_a_normal_sample_has_its_mean_and_spread_and_a_gradient_to_both() -> None:
+    torch.manual_seed(0)
+    mean = torch.full((20_000,), 3.0, requires_grad=True)
+    log_std = torch.full((20_000,), 0.5, requires_grad=True)
+    sample = ops.sample_normal(mean, log_std)
+    assert sample.mean().item() == pytest.approx(3.0, abs=0.05)
+    assert sample.std().item() == pytest.approx(torch.tensor(0.5).exp().item(), abs=0.05)
+    torch.autograd.backward(sample.sum())
+    assert mean.grad is not None
+    assert torch.equal(mean.grad, torch.ones(20_000))
+    assert log_std.grad is not None
+    torch.testing.assert_close(log_std.grad, (sample - mean).detach())

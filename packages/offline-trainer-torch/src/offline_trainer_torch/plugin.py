@@ -56,6 +56,12 @@ def ot_register_components(registry: Registrar) -> None:
         help="Share of samples whose most likely class is the target.",
         requires=("torch", "torchmetrics"),
     )
+    registry.add_lazy(
+        "cmd.export",
+        "offline_trainer_torch.export_command:command",
+        help="Write a trained model as safetensors, torch-export or onnx.",
+        requires=_TORCH,
+    )
     for kind, names in (("optim_cls", OPTIMIZERS), ("sched_cls", SCHEDULERS)):
         for name in names:
             module = _MODULES[kind]

@@ -7,6 +7,7 @@ accept, is the registry's business. Imports no framework.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from model_constructor.errors import ConfigPath, raise_collected
@@ -14,6 +15,7 @@ from model_constructor.graph.dataflow import compile_dataflow
 from model_constructor.graph.ir import GraphIR
 from model_constructor.graph.problems import Problems
 from model_constructor.graph.sequential import compile_sequential
+from model_constructor.graph.start import START_KEYS, read_start
 from model_constructor.source_map import SourceMap
 
 FORMS = {"sequential": compile_sequential, "graph": compile_dataflow}
@@ -80,12 +82,13 @@ def compile_all(data: Mapping[str, Any], sources: SourceMap | None = None) -> di
 
 def _compile(section: object, name: str, path: ConfigPath, problems: Problems) -> GraphIR:
     known = problems.mapping(section, path, "either `sequential` or `graph`")
-    problems.check_keys(known, path, tuple(FORMS))
+    problems.check_keys(known, path, (*FORMS, *START_KEYS))
     forms = [form for form in FORMS if form in known]
     if len(forms) == 1:
         form_path = (*path, forms[0])
         inner = problems.mapping(known[forms[0]], form_path, "the model's parts")
-        return FORMS[forms[0]](inner, name, form_path, problems)
+        graph = FORMS[forms[0]](inner, name, form_path, problems)
+        return replace(graph, start=read_start(known, path, problems))
     if isinstance(section, Mapping):
         problems.add(
             "OT0401",

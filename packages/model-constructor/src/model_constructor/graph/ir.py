@@ -13,6 +13,9 @@ from model_constructor.errors import ConfigPath, Span
 
 ReturnPolicy = Literal["single", "tuple", "dict"]
 
+WEIGHTS = "weights"
+"""Stands for an ``init`` without patterns: every parameter with two dimensions or more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -51,6 +54,23 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """How the parameters of a model start.
+
+    Attributes:
+        init: (pattern of parameter names, spec, its config path); the first that fits wins.
+        pretrained: The spec of what loads weights, applied after ``init``.
+        freeze: Patterns of the parameters that are not trained.
+        config_path: Where the model's section stands.
+    """
+
+    init: tuple[tuple[str, Mapping[str, Any], ConfigPath], ...] = ()
+    pretrained: Mapping[str, Any] | None = None
+    freeze: tuple[str, ...] = ()
+    config_path: ConfigPath = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GraphIR:
     """A whole model.
 
@@ -61,6 +81,7 @@ class GraphIR:
         nodes: In the order of execution.
         outputs: (key, value) pairs; keys are ``"0"``, ``"1"``… unless the YAML names them.
         returns: Whether the forward returns one value, a tuple or a dict.
+        start: How the parameters start.
     """
 
     name: str
@@ -71,3 +92,4 @@ class GraphIR:
     returns: ReturnPolicy
     config_path: ConfigPath = ("model",)
     span: Span | None = None
+    start: Start = Start()

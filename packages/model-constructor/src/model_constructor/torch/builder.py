@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -22,6 +22,7 @@ from model_constructor.registry import OP_PREFIX, Registry
 from model_constructor.source_map import SourceMap
 from model_constructor.torch.codegen import generate_forward
 from model_constructor.torch.seeding import own_random_stream
+from model_constructor.torch.start import PreparedStart, begin, make_start, train
 
 
 def build(
@@ -61,6 +62,7 @@ def build(
     place = _Places(sources or SourceMap())
     operations = _find_operations(graph, registry, place)
     modules = _build_modules(graph, registry, place, seed, settings)
+    start = _prepare_start(graph, registry, place, seed, settings)
     raise_collected(place.errors)
     _check_calls(graph, operations, modules, place)
     raise_collected(place.errors)
@@ -72,10 +74,12 @@ def build(
         "_seed_parts": (seed, graph.name),
         "_built_from": (graph, operations),
         "forward": generate_forward(graph, operations),
+        **({"train": train} if graph.start.freeze else {}),
     }
     model: nn.Module = type(class_name, (nn.Module,), attributes)()
     for name, module in modules.items():
         model.add_module(name, module)
+    begin(model, start)
     return model
 
 
@@ -143,6 +147,25 @@ def _remember_place(part: Any, path: ConfigPath) -> None:
     """Let an error inside a layer, however deep in a block, find its place in the YAML."""
     if isinstance(part, nn.Module):
         vars(part)[PLACE_NAME] = path
+
+
+def _prepare_start(
+    graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
+) -> PreparedStart | None:
+    def made(spec: Mapping[str, Any], path: ConfigPath) -> Any:
+        built = instantiate_value(
+            spec, registry=registry, path=path, sources=place.sources, settings=settings
+        )
+        if not callable(built):
+            what = f"{spec.get('_type_')} made a {type(built).__name__}, which cannot be called"
+            place.add("OT0422", what, path, None, help="")
+        return built
+
+    try:
+        return make_start(graph.start, made, (seed, graph.name), place.sources)
+    except ConfigError as error:
+        place.errors.append(error)
+        return None
 
 
 def _check_calls(

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from model_constructor.torch.seeding import own_random_stream, seed_generators, stable_seed
+from model_constructor.torch.start import begin_when_sized
 
 
 def initialise_lazy(module: nn.Module, *args: Any, **kwargs: Any) -> None:
@@ -45,6 +46,7 @@ def initialise_lazy(module: nn.Module, *args: Any, **kwargs: Any) -> None:
             hook.remove()
         for part, training in modes.items():
             part.training = training
+    begin_when_sized(module)
 
 
 class _Seed:

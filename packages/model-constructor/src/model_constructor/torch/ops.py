@@ -131,6 +131,19 @@ def tanh(x: Tensor) -> Tensor:
     return torch.tanh(x)
 
 
+def exp(x: Tensor) -> Tensor:
+    """e to the power of x; (*) → (*)."""
+    return torch.exp(x)
+
+
+def sample_normal(mean: Tensor, log_std: Tensor) -> Tensor:
+    """mean + exp(log_std) · noise, with a gradient to both; (*) and (*) → (*).
+
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, section 2.4.
+    """
+    return mean + torch.exp(log_std) * torch.randn_like(mean)
+
+
 def getitem(value: Any, key: Any) -> Any:
     """value[key]: a part of a tuple or a dict; for a tensor, (N, *) → (*)."""
     return value[key]

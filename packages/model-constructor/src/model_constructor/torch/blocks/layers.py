@@ -60,3 +60,15 @@ def require_positive(value: int, parameter: str | tuple[str | int, ...]) -> None
         raise ParameterError(
             f"expected a positive whole number, got {value!r}", parameter=parameter
         )
+
+
+def require_probability(value: float, parameter: str) -> None:
+    """Refuse a probability outside 0 to 1.
+
+    Raises:
+        ParameterError: It is.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ParameterError(
+            f"a probability lies between 0 and 1, got {value!r}", parameter=parameter
+        )

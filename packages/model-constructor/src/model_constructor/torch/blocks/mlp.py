@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from torch import nn
 
 from model_constructor.errors import ParameterError
-from model_constructor.torch.blocks.layers import Layer, make_layer, require_positive
+from model_constructor.torch.blocks.layers import (
+    Layer,
+    make_layer,
+    require_positive,
+    require_probability,
+)
 
 
 class MLP(nn.Sequential):
@@ -49,10 +54,7 @@ class MLP(nn.Sequential):
     ) -> None:
         super().__init__()
         sizes = _checked_sizes(dims)
-        if not 0.0 <= dropout <= 1.0:
-            raise ParameterError(
-                f"a probability lies between 0 and 1, got {dropout!r}", parameter="dropout"
-            )
+        require_probability(dropout, "dropout")
         for index, size in enumerate(sizes):
             inputs = dims[index]
             if inputs is None:

@@ -1,0 +1,86 @@
+"""``ot export``: a trained model of a run in a format that others read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+FORMATS = ("safetensors", "torch-export", "onnx")
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--to", "to", type=click.Choice(FORMATS), required=True, help="The format.")
+@click.option("--model", "name", metavar="NAME", help="Which model, where the run has several.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write; by default in RUN/exports.",
+)
+def command(run: Path, to: str, name: str | None, output: Path | None) -> None:
+    """Export a trained model of RUN, load the file again and compare it on a batch.
+
+    RUN is a run directory, or a checkpoint in one.
+    """
+    from model_constructor.torch.load import load_models, run_directory
+    from offline_trainer.registry import build_registry
+    from offline_trainer_torch.export import SUFFIXES, export_model
+
+    models = load_models(run, registry=build_registry())
+    name = _chosen(name, models)
+    path = output or run_directory(run) / "exports" / f"{name}{SUFFIXES[to]}"
+    exported = export_model(models[name], _inputs(run, models, name), to, path)
+    size = sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
+    click.echo(f"exported {path} ({to}, {size / 1e6:.1f} MB)")
+    click.echo(
+        f"loaded again and compared on {exported.rows} rows: "
+        f"largest difference {exported.largest_difference:.3g}"
+    )
+
+
+def _chosen(name: str | None, models: Mapping[str, Any]) -> str:
+    if name is None and len(models) == 1:
+        return next(iter(models))
+    if name in models:
+        return str(name)
+    asked = f"no model `{name}`" if name else "several models"
+    raise click.UsageError(f"the run has {asked}; choose one with --model: {', '.join(models)}")
+
+
+def _inputs(run: Path, models: Mapping[str, Any], name: str) -> list[Any]:
+    """What the run's objective calls the model with, for one batch of its data."""
+    import torch
+
+    from model_constructor.torch.load import run_directory
+    from offline_trainer.components import Builder
+    from offline_trainer.errors import OfflineTrainerError
+    from offline_trainer.experiment import prepare
+    from offline_trainer_torch.batches import place
+    from offline_trainer_torch.export import positional_inputs
+
+    prepared = prepare(run_directory(run) / "config.resolved.yaml")
+    sources, settings = prepared.resolved.source_map, prepared.resolved.settings
+    builder = Builder(prepared.data, prepared.registry, sources, settings)
+    objective = builder.objective()
+    io, loss = builder.section("io"), builder.section("loss")
+    if io is not None and loss is not None and hasattr(objective, "bind"):
+        objective.bind(io, loss)
+    datamodule = builder.datamodule(prepared.run.seed)
+    batch = place(next(iter(datamodule.train_dataloader())), torch.device("cpu"))
+    calls: list[list[Any]] = []
+
+    def record(model: Any, args: Any, kwargs: Any) -> None:
+        calls.append(positional_inputs(model, args, kwargs))
+
+    hook = models[name].register_forward_pre_hook(record, with_kwargs=True)
+    try:
+        with torch.no_grad():
+            objective.evaluate(models, batch, "val")
+    finally:
+        hook.remove()
+    if not calls:
+        raise OfflineTrainerError(f"evaluating a batch does not call the model `{name}`")
+    return calls[0]
