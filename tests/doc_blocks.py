@@ -111,7 +111,8 @@ class Page:
 
     def forget_modules(self) -> None:
         """Drop what the page imported from its folder, so that the next page has its own."""
-        ours = {path.stem for path in self.folder.iterdir()}
+        files = self.folder.iterdir()
+        ours = {path.stem for path in files if path.suffix == ".py" or path.is_dir()}
         for module in [name for name in sys.modules if name.partition(".")[0] in ours]:
             del sys.modules[module]
 

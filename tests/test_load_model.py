@@ -12,7 +12,7 @@ import torch
 
 from model_constructor import load_model
 from model_constructor.errors import ConfigError
-from model_constructor.torch.load import load_models
+from model_constructor.load import load_models
 from offline_trainer.experiment import run_experiment
 from offline_trainer.registry import build_registry
 

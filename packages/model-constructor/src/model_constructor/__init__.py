@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from model_constructor.graph.ir import GraphIR
     from model_constructor.instantiate import instantiate_value
     from model_constructor.keys import default_registry
+    from model_constructor.load import load_model
     from model_constructor.registry import Registry
-    from model_constructor.torch.load import load_model
 
 __version__ = "0.1.0"
 
@@ -33,7 +33,7 @@ _HOMES = {
     "compile_ir": "model_constructor.graph.compiler",
     "default_registry": "model_constructor.keys",
     "instantiate_value": "model_constructor.instantiate",
-    "load_model": "model_constructor.torch.load",
+    "load_model": "model_constructor.load",
     "render": "model_constructor.diagnostics",
     "resolve_config": "model_constructor.config.resolve",
 }

@@ -25,7 +25,7 @@ def command(run: Path, to: str, name: str | None, output: Path | None) -> None:
 
     RUN is a run directory, or a checkpoint in one.
     """
-    from model_constructor.torch.load import load_models, run_directory
+    from model_constructor.load import load_models, run_directory
     from offline_trainer.registry import build_registry
     from offline_trainer_torch.export import SUFFIXES, export_model
 
@@ -54,7 +54,7 @@ def _inputs(run: Path, models: Mapping[str, Any], name: str) -> list[Any]:
     """What the run's objective calls the model with, for one batch of its data."""
     import torch
 
-    from model_constructor.torch.load import run_directory
+    from model_constructor.load import run_directory
     from offline_trainer.components import Builder
     from offline_trainer.errors import OfflineTrainerError
     from offline_trainer.experiment import prepare

@@ -10,6 +10,7 @@ from offline_trainer.plugins.loader import PluginStatus
 _TORCH = "offline-trainer-torch"
 
 FIRST_PARTY_KINDS: Mapping[str, str] = {
+    "cmd": _TORCH,
     "engine": _TORCH,
     "loss": _TORCH,
     "metric": _TORCH,

@@ -6,7 +6,7 @@ from typing import get_args
 
 from model_constructor.graph.ir import ReturnPolicy
 from model_constructor.registry import Registry
-from offline_trainer.schema.values import Schema, either, leaf, mapping, place, ref, words
+from offline_trainer.schema.values import IS_SPEC, Schema, either, leaf, mapping, place, ref, words
 
 _NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
@@ -20,9 +20,18 @@ def model_definitions(registry: Registry) -> Schema:
         "additionalProperties": place(ref("spec:module")),
     }
     both = {"inputs": _list(place(_NAME)), "return": leaf(words(get_args(ReturnPolicy)))}
+    by_pattern = {"type": "object", "additionalProperties": place(ref("spec:init"))}
     by_name = {"type": "object", "additionalProperties": place(ref("node"))}
     return {
-        "model": mapping({"sequential": place(ref("sequential")), "graph": place(ref("graph"))}),
+        "model": mapping(
+            {
+                "sequential": place(ref("sequential")),
+                "graph": place(ref("graph")),
+                "init": place({"if": IS_SPEC, "then": ref("spec:init"), "else": by_pattern}),
+                "pretrained": place(ref("spec:pretrained")),
+                "freeze": leaf({"type": "boolean"}, {"type": "array", "items": ref("string")}),
+            }
+        ),
         "sequential": mapping(
             {
                 "inputs": place({"type": "array", "items": place(_NAME), "maxItems": 1}),

@@ -9,9 +9,7 @@ import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigErrors, close_matches
@@ -19,7 +17,9 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import Start
 from model_constructor.keys import default_registry
 from model_constructor.registry import Registry
-from model_constructor.torch.builder import build
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 CONFIG = "config.resolved.yaml"
 MANIFEST = "MANIFEST.json"
@@ -59,6 +59,8 @@ def load_model(
 
 def load_models(source: str | Path, *, registry: Registry | None = None) -> dict[str, nn.Module]:
     """All trained models of a run by name; as `load_model`."""
+    from model_constructor.torch.builder import build
+
     checkpoint = _checkpoint(Path(source))
     config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
     graphs = compile_all(config.data, config.source_map)
