@@ -20,6 +20,7 @@ from model_constructor.argument_check import ArgumentCheck
 from model_constructor.call import (
     ARGS_KEY,
     KWARGS_KEY,
+    REPEAT_KEY,
     TARGET_KEY,
     TYPE_KEY,
     Call,
@@ -143,11 +144,28 @@ class Binder:
         except ConfigError as error:
             self.errors.append(error)
             return {key: self.bind(value, (*path, key)) for key, value in spec.items()}
+        self._check_repeat(spec, path)
         call = self._bind_call(call)
         for name, mark in (call.signature.calls() if call.signature is not None else {}).items():
             if isinstance(call.kwargs.get(name), str):
                 call = self._bind_inner_call(call, name, mark)
         return _as_spec(spec, call)
+
+    def _check_repeat(self, spec: Mapping[str, Any], path: ConfigPath) -> None:
+        """Check ``_repeat_``, which a layer may have and nothing else."""
+        if REPEAT_KEY not in spec:
+            return
+        count = spec[REPEAT_KEY]
+        in_list_or_modules = (
+            isinstance(path[-1], int) or path[-2:-1] == ("modules",) if path else True
+        )
+        if path[:1] not in ((), ("model",), ("models",)) or not in_list_or_modules:
+            message = "`_repeat_` works for layers: items of a list, and modules of a graph"
+        elif isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            message = f"`_repeat_` must be a whole number from 1, got {count!r}"
+        else:
+            return
+        self.errors.append(self._error(message, "OT0315", (*path, REPEAT_KEY)))
 
     def _bind_inner_call(self, outer: Call, name: str, mark: CallOf) -> Call:
         """Check and type the ``args`` and ``kwargs`` that belong to the component named beside."""
@@ -266,7 +284,7 @@ def _as_spec(spec: Mapping[str, Any], call: Call) -> dict[str, Any]:
             bound[key] = {name: call.kwargs[name] for name in value or () if name in call.kwargs}
         elif key in call.kwargs:
             bound[key] = call.kwargs[key]
-        elif key in (TYPE_KEY, TARGET_KEY):
+        elif key in (TYPE_KEY, TARGET_KEY, REPEAT_KEY):
             bound[key] = value
     return bound
 

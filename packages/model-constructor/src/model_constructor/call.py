@@ -15,8 +15,9 @@ TYPE_KEY = "_type_"
 TARGET_KEY = "_target_"
 ARGS_KEY = "_args_"
 KWARGS_KEY = "_kwargs_"
+REPEAT_KEY = "_repeat_"
 INNER_KEYS = ("args", "kwargs")
-SPEC_KEYS = (TYPE_KEY, TARGET_KEY, ARGS_KEY, KWARGS_KEY)
+SPEC_KEYS = (TYPE_KEY, TARGET_KEY, ARGS_KEY, KWARGS_KEY, REPEAT_KEY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_constructor.binding import Binder, is_spec
-from model_constructor.call import KWARGS_KEY
+from model_constructor.call import KWARGS_KEY, REPEAT_KEY
 from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath, ParameterError, raise_collected
 from model_constructor.registry import Registry
@@ -67,8 +67,18 @@ def _build(value: Any, path: ConfigPath, binder: Binder, made: Made | None) -> A
     if isinstance(value, dict):
         return {key: _build(item, (*path, key), binder, made) for key, item in value.items()}
     if isinstance(value, list):
-        return [_build(item, (*path, index), binder, made) for index, item in enumerate(value)]
+        return [
+            _build(item, (*path, index), binder, made)
+            for index, item in enumerate(value)
+            for _ in range(repetitions(item))
+        ]
     return value
+
+
+def repetitions(value: Any) -> int:
+    """How often a layer stands where it is written: its ``_repeat_``, or once."""
+    count = value.get(REPEAT_KEY, 1) if is_spec(value) else 1
+    return count if isinstance(count, int) and count > 0 else 1  # binding refuses what is wrong
 
 
 def _build_component(

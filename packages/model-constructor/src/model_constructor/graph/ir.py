@@ -6,10 +6,11 @@ Made by `model_constructor.graph.compiler.compile_ir`, consumed by an engine's b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from model_constructor.errors import ConfigPath, Span
+from model_constructor.source_map import SourceMap
 
 ReturnPolicy = Literal["single", "tuple", "dict"]
 
@@ -62,12 +63,14 @@ class Start:
         pretrained: The spec of what loads weights, applied after ``init``.
         freeze: Patterns of the parameters that are not trained.
         config_path: Where the model's section stands.
+        sources: Places of what the section says.
     """
 
     init: tuple[tuple[str, Mapping[str, Any], ConfigPath], ...] = ()
     pretrained: Mapping[str, Any] | None = None
     freeze: tuple[str, ...] = ()
     config_path: ConfigPath = ()
+    sources: SourceMap = field(default_factory=SourceMap, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +95,4 @@ class GraphIR:
     returns: ReturnPolicy
     config_path: ConfigPath = ("model",)
     span: Span | None = None
-    start: Start = Start()
+    start: Start = field(default_factory=Start)

@@ -21,11 +21,11 @@ class Problems:
 
     def __init__(self, sources: SourceMap) -> None:
         self.errors: list[ConfigError] = []
-        self._sources = sources
+        self.sources = sources
 
     def span(self, path: ConfigPath) -> Span | None:
         """Where the value at ``path`` stands."""
-        return self._sources.span(path)
+        return self.sources.span(path)
 
     def add(
         self,
@@ -39,7 +39,7 @@ class Problems:
         help: str = "",
     ) -> None:
         """Record one error at the value (or, with ``at_key``, at the key) of ``path``."""
-        span = self._sources.key_span(path) if at_key else self._sources.span(path)
+        span = self.sources.key_span(path) if at_key else self.sources.span(path)
         self.errors.append(
             ConfigError(
                 message,

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from model_constructor.call import REPEAT_KEY
 from model_constructor.config.schema import Settings
 from model_constructor.errors import (
     ConfigError,
@@ -17,7 +18,7 @@ from model_constructor.errors import (
 )
 from model_constructor.graph.failure import PLACE_NAME
 from model_constructor.graph.ir import GraphIR, ModuleSpec, Node
-from model_constructor.instantiate import instantiate_value
+from model_constructor.instantiate import instantiate_value, repetitions
 from model_constructor.registry import OP_PREFIX, Registry
 from model_constructor.source_map import SourceMap
 from model_constructor.torch.codegen import generate_forward
@@ -126,18 +127,22 @@ def _build_modules(
             continue
         try:
             with own_random_stream(seed, graph.name, name):
-                built = instantiate_value(
-                    item.spec, registry=registry, path=path, sources=place.sources,
-                    settings=settings, made=_remember_place,
-                )  # fmt: skip
+                parts = [
+                    instantiate_value(
+                        item.spec, registry=registry, path=path, sources=place.sources,
+                        settings=settings, made=_remember_place,
+                    )
+                    for _ in range(repetitions(item.spec))
+                ]  # fmt: skip
         except ConfigError as error:
             place.errors.append(error if error.span else error.located((), item.span))
             continue
-        if isinstance(built, nn.Module):
-            modules[name] = built
+        if all(isinstance(part, nn.Module) for part in parts):
+            modules[name] = nn.Sequential(*parts) if REPEAT_KEY in item.spec else parts[0]
         else:
+            made = type(parts[0]).__name__
             place.add(
-                "OT0422", f"{_key_of(item)} made a {type(built).__name__}, not a torch.nn.Module",
+                "OT0422", f"{_key_of(item)} made a {made}, not a torch.nn.Module",
                 path, item.span, help="call a function as `op:<name>`",
             )  # fmt: skip
     return modules
@@ -154,7 +159,7 @@ def _prepare_start(
 ) -> PreparedStart | None:
     def made(spec: Mapping[str, Any], path: ConfigPath) -> Any:
         built = instantiate_value(
-            spec, registry=registry, path=path, sources=place.sources, settings=settings
+            spec, registry=registry, path=path, sources=graph.start.sources, settings=settings
         )
         if not callable(built):
             what = f"{spec.get('_type_')} made a {type(built).__name__}, which cannot be called"
@@ -162,7 +167,7 @@ def _prepare_start(
         return built
 
     try:
-        return make_start(graph.start, made, (seed, graph.name), place.sources)
+        return make_start(graph.start, made, (seed, graph.name))
     except ConfigError as error:
         place.errors.append(error)
         return None

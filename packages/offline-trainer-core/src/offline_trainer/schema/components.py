@@ -155,6 +155,7 @@ class Components:
                 "_target_": {**ref("string"), "description": "`package.module:Name`, if allowed."},
                 "_args_": place({"type": "array", "items": ref("any")}),
                 "_kwargs_": place({"type": "object", **ref("any")}),
+                "_repeat_": {**ref("integer"), "description": "So many of this layer in a row."},
                 "_template_": ref("string"),
             },
             "allOf": [others],
