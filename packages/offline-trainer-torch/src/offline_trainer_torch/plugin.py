@@ -62,6 +62,12 @@ def ot_register_components(registry: Registrar) -> None:
         help="Write a trained model as safetensors, torch-export or onnx.",
         requires=_TORCH,
     )
+    registry.add_lazy(
+        "cmd.model",
+        "offline_trainer_torch.model_command:command",
+        help="Show the parameters, shapes and graphs of a config's models.",
+        requires=_TORCH,
+    )
     for kind, names in (("optim_cls", OPTIMIZERS), ("sched_cls", SCHEDULERS)):
         for name in names:
             module = _MODULES[kind]

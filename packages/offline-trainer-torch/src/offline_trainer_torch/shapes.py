@@ -6,8 +6,8 @@ Large ones run on the meta device, which has shapes and no memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -58,7 +58,7 @@ def _needs_values(error: Exception) -> bool:
 def _trace(
     models: Mapping[str, nn.Module], objective: Objective, optimizers: Sequence[str], batch: Any
 ) -> ShapeTrace:
-    seen: dict[str, dict[str, Any]] = {name: {} for name in models}
+    seen: dict[str, dict[str, Any]] = {}
     inputs: dict[str, dict[str, Any]] = {}
 
     def note_inputs(name: str) -> Callable[..., None]:
@@ -70,7 +70,7 @@ def _trace(
 
     with ExitStack() as stack:
         for name, model in models.items():
-            stack.enter_context(watched(model, _noting(seen[name])))
+            seen[name] = stack.enter_context(noted(model))
             hook = model.register_forward_pre_hook(note_inputs(name), with_kwargs=True)
             stack.callback(hook.remove)
         initialise_models(models, objective, optimizers, batch)
@@ -82,8 +82,16 @@ def _trace(
             model.train()
         for update in objective.updates(0, optimizers):
             update.loss(models, batch, "train")
-    shapes = {name: _node_shapes(model, seen[name]) for name, model in models.items()}
+    shapes = {name: node_shapes(model, seen[name]) for name, model in models.items()}
     return ShapeTrace(shapes, inputs, evaluation)
+
+
+@contextmanager
+def noted(model: nn.Module) -> Iterator[dict[str, Any]]:
+    """A context in which the first value of every node is noted, as a shape without memory."""
+    seen: dict[str, Any] = {}
+    with watched(model, _noting(seen)):
+        yield seen
 
 
 def _noting(seen: dict[str, Any]) -> Callable[[str, Any], Any]:
@@ -94,7 +102,8 @@ def _noting(seen: dict[str, Any]) -> Callable[[str, Any], Any]:
     return note
 
 
-def _node_shapes(model: nn.Module, seen: Mapping[str, Any]) -> list[NodeShape]:
+def node_shapes(model: nn.Module, seen: Mapping[str, Any]) -> list[NodeShape]:
+    """A row for each node of a model that was reached, with the parameters of what it calls."""
     counted: set[str] = set()
     shapes = []
     for node in graph_of(model).nodes:
@@ -104,6 +113,7 @@ def _node_shapes(model: nn.Module, seen: Mapping[str, Any]) -> list[NodeShape]:
         new = kind == "module" and target not in counted
         counted.add(target if kind == "module" else "")
         module = model.get_submodule(target) if new else None
-        count = sum(p.numel() for p in module.parameters()) if module is not None else 0
+        parameters = module.parameters() if module is not None else ()
+        count = sum(p.numel() for p in parameters if not is_lazy(p))
         shapes.append(NodeShape(node.name, seen[node.name], count))
     return shapes

@@ -56,7 +56,7 @@ def _rows(graph: GraphIR, traced: Sequence[NodeShape]) -> list[list[str]]:
         [
             format_config_path(nodes[shape.name].config_path),
             _type_of(nodes[shape.name], graph),
-            shapes(shape.value),
+            shapes(shape.value) if shape.value is not None else "",
             str(shape.parameters),
         ]
         for shape in traced
