@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 import public_names
 from doc_blocks import Block, Page, blocks
-from model_constructor.keys import BLOCKS
+from model_constructor.keys import BLOCKS, OPS
 from model_constructor.registry import kind_of
+from model_constructor.torch import ops
 from public_names import keys
 
 ROOT = Path(__file__).parent.parent
@@ -116,3 +118,9 @@ def test_every_block_has_a_heading_and_a_snippet(key: str) -> None:
     section = re.search(rf"^### `{key}`\n(.*?)(?=^##+ |\Z)", text, re.M | re.S)
     assert section is not None, f"docs/models.md has no heading `{key}`"
     assert re.search(rf"^- {{?_type_: {key}\b|^- _type_: {key}$", section[1], re.M)
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_every_operation_has_the_row_that_its_docstring_says(name: str) -> None:
+    line = (inspect.getdoc(getattr(ops, name)) or "").partition("\n")[0]
+    assert f"| `op:{name}` | {line} |\n" in (ROOT / "docs/models.md").read_text()
