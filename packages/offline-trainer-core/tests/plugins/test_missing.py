@@ -49,7 +49,7 @@ def test_other_kinds_do_not_name_it() -> None:
 
 def test_an_unknown_key_names_the_plugin_that_failed_and_doctor(install: Install) -> None:
     install("lion", "import nothing_of_that_name")
-    assert help_for("optim_cls.Lion") == (
+    assert help_for("data.lion") == (
         "1 plugin failed to load and may provide it: ot-lion 0.2.0 [ot doctor lion]"
     )
 
@@ -57,7 +57,7 @@ def test_an_unknown_key_names_the_plugin_that_failed_and_doctor(install: Install
 def test_of_many_that_failed_a_few_are_named(install: Install) -> None:
     for number in range(5):
         install(f"broken_{number}", "import nothing_of_that_name")
-    help = help_for("optim_cls.Lion")
+    help = help_for("data.lion")
     assert help.startswith("5 plugins failed to load and may provide it: ot-broken_0 0.2.0")
     assert help.endswith("and 2 more (ot plugins)")
 

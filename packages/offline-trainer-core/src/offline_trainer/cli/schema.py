@@ -60,15 +60,11 @@ def command(
             kinds = {kind_of(key) for key in registry.list_modules()} - {"cmd"}
             require_known("kind", kind, kinds)
             (kind,) = [each for each in kinds if normalized(each) == normalized(kind)]
-            schema, unreadable = kind_schema(registry, kind)
+            schema, remarks = kind_schema(registry, kind)
         else:
-            schema, unreadable = config_schema(registry)
-        if unreadable:
-            more = f" and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
-            notice(
-                f"cannot be loaded, so the schema has nothing of their arguments: "
-                f"{', '.join(unreadable[:3])}{more}  [ot list-components --check]"
-            )
+            schema, remarks = config_schema(registry)
+        for remark in remarks:
+            notice(remark)
         text = schema_text(schema)
         if path is None:
             click.echo(text, nl=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import Parameter
@@ -15,6 +15,9 @@ from model_constructor.signatures import Signature, read_signature
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.schema.docstrings import parameter_help, summary
 from offline_trainer.schema.values import IS_SPEC, Schema, leaf, place, ref, value_schema, words
+
+NEEDS_MORE = "OT0303"
+"""Code of the error about a component that needs a package that is not installed."""
 
 CLASS_KINDS = {"optim_factory": "optim_cls", "sched_factory": "sched_cls"}
 """Factories that name a class in ``type`` and its arguments in ``kwargs`` → kind of that class."""
@@ -32,6 +35,7 @@ class Components:
     Attributes:
         definitions: By name; ``spec`` and ``spec:<kind>`` are what sections refer to.
         unreadable: Keys whose target cannot be loaded: nothing is known of their arguments.
+        lacking: Keys that need a package that is not installed: likewise.
     """
 
     registry: Registry
@@ -39,6 +43,7 @@ class Components:
     aliases: list[Alias] = field(init=False)
     definitions: Schema = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.aliases = _present_names(self.registry)
@@ -53,12 +58,25 @@ class Components:
                 self._add(key, is_class=kind in CLASS_KINDS.values())
         self._add_specs(by_kind)
 
+    def remarks(self) -> list[str]:
+        """What the schema lacks, a line for each reason."""
+        return [
+            f"{why}, so the schema has nothing of their arguments: {_some(keys)}  "
+            "[ot list-components --check]"
+            for why, keys in (
+                ("cannot be loaded", self.unreadable),
+                ("need a package that is not installed", self.lacking),
+            )
+            if keys
+        ]
+
     def _add(self, key: str, *, is_class: bool) -> None:
         try:
             entry = self.registry.get_module(key)
             target = entry.target
-        except (ConfigError, SystemExit):
-            self.unreadable.append(key)
+        except (ConfigError, SystemExit) as error:
+            is_lacking = isinstance(error, ConfigError) and error.code == NEEDS_MORE
+            (self.lacking if is_lacking else self.unreadable).append(key)
             self.definitions[key] = {}
             return
         signature = read_signature(target)
@@ -223,3 +241,8 @@ def _is_json(value: Any) -> bool:
     if isinstance(value, float):
         return abs(value) < float("inf")
     return value is None or type(value) in (bool, int, str)
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return ", ".join(keys[:3]) + more

@@ -75,7 +75,7 @@ def config_schema(registry: Registry) -> tuple[Schema, list[str]]:
         registry: The components that ``_type_`` may name.
 
     Returns:
-        The schema, and the keys of components that cannot be loaded.
+        The schema, and what it lacks, a line for each reason.
     """
     components = Components(registry)
     properties = _sections()
@@ -94,14 +94,14 @@ def config_schema(registry: Registry) -> tuple[Schema, list[str]]:
             **components.definitions,
         },
     }
-    return schema, components.unreadable
+    return schema, components.remarks()
 
 
 def kind_schema(registry: Registry, kind: str) -> tuple[Schema, list[str]]:
     """The schema of one spec of a kind; specs inside it are not looked into.
 
     Returns:
-        The schema, and the keys of components that cannot be loaded.
+        The schema, and what it lacks, a line for each reason.
     """
     components = Components(registry, kind)
     definitions = {**value_definitions(), **components.definitions}
@@ -112,7 +112,7 @@ def kind_schema(registry: Registry, kind: str) -> tuple[Schema, list[str]]:
         **ref(name),
         "$defs": _reached(name, definitions),
     }
-    return schema, components.unreadable
+    return schema, components.remarks()
 
 
 def schema_text(schema: Schema) -> str:
