@@ -249,7 +249,9 @@ def prepare(
     graphs: dict[str, GraphIR] = {}
     if "model" in data or "models" in data:
         with findings.collecting():
-            graphs = compile_all(data, sources)
+            graphs = compile_all(
+                data, sources, settings=resolved.settings, targets_allowed=allow_target
+            )
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))
     resolved = without_dropped(resolved, data)
