@@ -45,6 +45,14 @@ def test_lines_fit_and_no_word_is_lost(width: int) -> None:
     assert sorted(words) == sorted(plain)
 
 
+def test_a_long_line_of_spaces_is_an_empty_line() -> None:
+    assert at_width(ConfigError(f"above\n{' ' * 200}\nbelow"), 60) == [
+        "error[OT0100]: above",
+        "  ",
+        "  below",
+    ]
+
+
 def test_wide_enough_is_the_plain_text() -> None:
     assert at_width(everything(), 300) == render(everything()).splitlines()
 

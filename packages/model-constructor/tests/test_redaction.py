@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import traceback
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,60 @@ def test_an_error_its_parts_and_its_causes_are_cleaned() -> None:
     assert "No such file" in told
     assert both.errors[0].code == "OT0100"
     assert both.errors[1].config_path == ("a",)
+
+
+class Refused(Exception):
+    """An error with fields of its own, in the ways that a class may have them."""
+
+    __slots__ = ("headers", "unset")
+
+    def __init__(self, headers: dict[str, object]) -> None:
+        super().__init__("refused")
+        self.headers = headers
+        self.sent = {"body": [frozenset({SECRET})], "raw": SECRET.encode()}
+
+    def __str__(self) -> str:
+        return f"refused {self.headers} {self.sent}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, f"refused {SECRET}", "here", None, "there"),
+        FileNotFoundError(2, "none", "here", None, SECRET),
+        FileNotFoundError(2, "none", Path(SECRET)),
+        UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, f"got {SECRET}"),
+        ImportError("none", name=SECRET, path=SECRET),
+        KeyError({SECRET: 1}),
+        Refused({"token": {SECRET: SECRET}}),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_field_of_an_error_is_cleaned(error: Exception) -> None:
+    kept = getattr(error, "headers", None)
+    hide_in_error(error, {SECRET})
+    fields = [getattr(error, name, None) for name in dir(error) if name != "__init__"]
+    told = f"{error} {error!r} {[each for each in fields if not callable(each)]}"
+    assert "secret" not in told
+    assert "***" in told
+    assert kept is None or kept == {"token": {SECRET: SECRET}}
+
+
+@pytest.mark.parametrize("fields", [(5, "none"), (2, "none", "here"), (2, "a", "b", None, "c")])
+def test_an_error_without_a_secret_reads_as_before(fields: tuple[Any, ...]) -> None:
+    error = OSError(*fields)
+    before = str(error)
+    hide_in_error(error, {SECRET})
+    assert str(error) == before
+
+
+def test_a_field_that_holds_itself_ends() -> None:
+    error = RuntimeError("odd")
+    loop: dict[str, object] = {"text": SECRET}
+    loop["self"] = loop
+    vars(error)["loop"] = loop
+    hide_in_error(error, {SECRET})
+    assert "secret" not in str(vars(error))
 
 
 def test_data_is_hidden_by_path() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from offline_trainer.cli import main
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.experiment import run_experiment
 from offline_trainer.notices import notice
-from offline_trainer.secrets_scope import keep_secret, secrets_hidden
+from offline_trainer.secrets_scope import keep_secret, secrets_hidden, shown
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -217,6 +218,15 @@ def test_the_python_api_hides_it_as_well(config: MakeConfig) -> None:
     with pytest.raises(OfflineTrainerError) as failed:
         run_experiment(made)
     assert SECRET not in f"{failed.value} {failed.value.__cause__}"
+
+
+def test_another_thread_hides_it_until_the_last_of_several_ends() -> None:
+    with secrets_hidden():
+        with ThreadPoolExecutor(1) as other, secrets_hidden():
+            keep_secret([SECRET])
+            assert other.submit(shown, f"x {SECRET}").result() == "x ***"
+        assert shown(SECRET) == "***"
+    assert shown(SECRET) == SECRET
 
 
 def test_nothing_is_hidden_outside_of_the_work_on_a_config(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +73,54 @@ def test_metrics_are_for_nothing_without_validation_and_test_data(
     assert unused() == ["metrics"]
 
 
+ASKED = """
+import random
+from offline_trainer.data.random_regression import RandomRegression
+
+CALLS = []
+
+class Asked(RandomRegression):
+    def val_dataloader(self):
+        CALLS.append(random.random())
+        return super().val_dataloader()
+
+def register(registry):
+    registry.add("data.asked", Asked)
+"""
+
+
+@pytest.mark.parametrize(
+    ("interval", "metrics", "before"),
+    [
+        ("epoch", False, 0),
+        ("epoch", True, 1),
+        ("metric", False, 1),
+        ("metric", True, 1),
+    ],
+)
+def test_the_data_is_asked_for_validation_once_before_training_and_only_if_it_matters(
+    small_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    interval: str,
+    metrics: bool,
+    before: int,
+) -> None:
+    config = small_config(trainer={"max_epochs": 2})
+    config["data"]["_type_"] = "data.asked"
+    config["scheduler"] |= {"interval": interval, "monitor": "val_loss"}
+    if not metrics:
+        del config["metrics"]
+    config["imports"].append("asked")
+    config["settings"]["allowed_import_prefixes"].append("asked")
+    Path("asked.py").write_text(ASKED)
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    monkeypatch.delitem(sys.modules, "asked", raising=False)
+    run_experiment(config)
+    calls = sys.modules["asked"].CALLS
+    assert len(calls) == before + config["trainer"]["max_epochs"]
+    assert calls[before] == calls[0]  # asking moved no random stream
+
+
 class WithoutBind:
     """An objective that takes neither io nor loss."""
 
@@ -93,7 +143,7 @@ def test_sections_that_the_objective_does_not_take_are_found(
     objective: Any, sections: tuple[str, ...], trainer: str, expected: list[str]
 ) -> None:
     data = {**dict.fromkeys(sections, "given"), "trainer": {"_type_": trainer}}
-    notes = unused_by_objects(data, objective, object(), SourceMap())
+    notes = unused_by_objects(data, objective, lambda part: False, SourceMap())
     assert [note.text.split("`")[1] for note in notes] == expected
 
 

@@ -13,6 +13,7 @@ from model_constructor.errors import ConfigError
 from offline_trainer.config.errors import format_error_with_context
 from offline_trainer.experiment import prepare, run_experiment
 from offline_trainer.shape_check import check_shapes
+from offline_trainer_torch.model_summary import trace_of
 
 Write = Callable[..., str]
 
@@ -51,6 +52,16 @@ class Chosen(nn.Module):
     def forward(self, x):
         return x[:3] if x.sum().item() else x
 
+class Decaying(nn.Module):
+    "A block that reads values while it is made."
+    def __init__(self, depth, how):
+        super().__init__()
+        values = torch.linspace(0, 0.5, depth)
+        rates = values.numpy() if how == "numpy" else [value.item() for value in values]
+        self.layers = nn.Sequential(nn.LazyLinear(2), *[nn.Dropout(float(rate)) for rate in rates])
+    def forward(self, x):
+        return self.layers(x)
+
 class Double(nn.Module):
     def forward(self, x):
         return x.double()
@@ -78,6 +89,7 @@ def register(registry):
     registry.add("broken", Broken)
     registry.add("refuses", Refuses)
     registry.add("chosen", Chosen)
+    registry.add("decaying", Decaying)
     registry.add("double", Double)
     registry.add("objective.pair", Pair)
     registry.add("objective.unfinished", Unfinished)
@@ -467,6 +479,18 @@ def test_a_large_model_needs_no_memory(write: Write) -> None:
     assert [tuple(node.value.shape) for node in nodes] == [(8, size) for size in sizes[1:]]
     error = refused(config, "model.sequential.layers[2].in_features=7")
     assert error.message == "nn.Linear wants 7 features, gets (8, 300000) float32"
+
+
+@pytest.mark.parametrize("how", ["item", "numpy"])
+@pytest.mark.parametrize("large", [0, 1 << 30])
+def test_a_model_that_reads_values_while_it_is_made_is_checked(
+    write: Write, monkeypatch: pytest.MonkeyPatch, how: str, large: int
+) -> None:
+    monkeypatch.setattr("offline_trainer_torch.shapes.LARGE_BYTES", large)
+    config = write(OWN + sequential(f"{{_type_: decaying, depth: 3, how: {how}}}"))
+    (node,) = check_shapes(prepare(config)).trace.models["model"]
+    assert (tuple(node.value.shape), node.parameters) == ((8, 2), 26)
+    assert [node.parameters for node in trace_of(config, [], []).trace.models["model"]] == [26]
 
 
 def test_a_large_model_whose_shapes_depend_on_values_runs_for_real(

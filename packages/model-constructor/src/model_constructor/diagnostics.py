@@ -209,7 +209,8 @@ def _wrapped(text: str, width: int | None, ahead: int = 0) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [lines[0][ahead:], *lines[1:]]]
+    first, *others = lines or [""]  # nothing is left of a text of spaces
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [first[ahead:], *others]]
 
 
 def _count(errors: Sequence[ConfigError]) -> str:

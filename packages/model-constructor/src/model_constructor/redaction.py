@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from itertools import takewhile
+from pathlib import Path
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from model_constructor.errors import ConfigPath, Note
@@ -20,6 +23,8 @@ _SHORT = 4
 _HEAD = 12
 _NEVER_SECRET = frozenset({"", "true", "false", "null", "none"})
 _PLACES = frozenset({"code", "config_path", "span"})
+_MAX_DEPTH = 16
+_FIELDS = (GetSetDescriptorType, MemberDescriptorType)
 
 
 def is_secret(name: str) -> bool:
@@ -94,23 +99,39 @@ class _Cleaner:
         if id(error) in self.seen:
             return
         self.seen.add(id(error))
-        error.args = tuple(self.cleaned(argument) for argument in error.args)
         for name, value in vars(error).items():
             if name not in _PLACES:
                 vars(error)[name] = self.cleaned(value)
-        if isinstance(error, OSError):
-            error.filename = self.cleaned(error.filename)
+        # What is not in `vars`: `args`, `__slots__`, and such as `strerror` of built-in classes.
+        for kind in type(error).__mro__:
+            for name, field in vars(kind).items():
+                if not isinstance(field, _FIELDS) or name.startswith("__"):
+                    continue
+                with suppress(AttributeError, TypeError):  # unset, or read-only
+                    value = field.__get__(error)
+                    if value is not None:  # a file name that is set to None would be shown
+                        field.__set__(error, self.cleaned(value))
         for other in (error.__cause__, error.__context__):
             if other is not None:
                 self.clean(other)
 
-    def cleaned(self, value: Any) -> Any:
+    def cleaned(self, value: Any, depth: int = 0) -> Any:
+        if depth > _MAX_DEPTH:
+            return HIDDEN
         if isinstance(value, str):
             return hidden(value, self.secrets)
+        if isinstance(value, bytes):
+            text = value.decode(errors="surrogateescape")
+            return hidden(text, self.secrets).encode(errors="surrogateescape")
+        if isinstance(value, Path):
+            return Path(hidden(str(value), self.secrets))
         if isinstance(value, Note):
             return Note(hidden(value.text, self.secrets), value.span)
         if isinstance(value, BaseException):
             self.clean(value)
-        if type(value) in (tuple, list):
-            return type(value)(self.cleaned(item) for item in value)
+        if type(value) in (tuple, list, set, frozenset):
+            return type(value)(self.cleaned(item, depth + 1) for item in value)
+        if type(value) is dict:
+            cleaned = [[self.cleaned(each, depth + 1) for each in pair] for pair in value.items()]
+            return dict(cleaned)
         return value

@@ -195,11 +195,21 @@ def test_other_variables_are_none(resolve: Any, name: str) -> None:
 
 
 def test_every_text_in_a_secret_of_several_is_one(resolve: Any) -> None:
-    config = resolve(
-        "params: {a: '${env:json:KEYS}'}", environ={"KEYS": '{"one": "abcd", "more": [17]}'}
-    )
-    assert config.secrets == {("params", "a", "one"), ("params", "a", "more", 0)}
+    config = resolve("params: {a: '${env:json:KEYS}'}", environ={"KEYS": '["abcd", [17]]'})
+    assert config.secrets == {("params", "a", 0), ("params", "a", 1, 0)}
     assert config.secret_texts == {"abcd", "17"}
+
+
+@pytest.mark.parametrize("value", ['{"hunter2-hunter2": 1}', '[[{"hunter2-hunter2": 1}]]'])
+def test_a_secret_that_is_a_mapping_is_refused_as_its_keys_are_shown(
+    resolve: Any, value: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("params: {a: '${env:json:API_KEY}'}", environ={"API_KEY": value})
+    assert caught.value.code == "OT0244"
+    shown = render(caught.value)
+    assert "its keys would be shown" in shown
+    assert SECRET not in shown
 
 
 @pytest.mark.parametrize(

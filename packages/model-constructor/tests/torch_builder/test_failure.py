@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from model_constructor.config.resolve import ResolvedConfig, resolve_config
 from model_constructor.errors import ConfigError
 from model_constructor.graph.compiler import compile_ir
 from model_constructor.graph.failure import explain_failure
 from model_constructor.keys import default_registry
+from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
 from model_constructor.torch.builder import build
 
@@ -23,9 +25,9 @@ MODULES = {
 }
 
 
-def failure(config: ResolvedConfig, x: Any = None) -> ConfigError:
+def failure(config: ResolvedConfig, x: Any = None, registry: Registry | None = None) -> ConfigError:
     graph = compile_ir(config.data["model"], sources=config.source_map)
-    model = build(graph, default_registry())
+    model = build(graph, registry or default_registry())
     with pytest.raises(Exception) as caught:  # noqa: PT011 - torch's own, of several types
         model(torch.zeros(3, 4) if x is None else x)
     error = explain_failure(caught.value, config.source_map)
@@ -104,6 +106,37 @@ def test_a_size_that_is_right_is_not_blamed(tmp_path: Path) -> None:
     file.write_text(graph("      - {name: y, call: 'module:same', args: [$x]}\n"))
     error = failure(resolve_config(file), torch.zeros(3, 4, dtype=torch.float64))
     assert error.message.startswith("nn.Linear failed on (3, 4) float64: RuntimeError: mat1")
+
+
+class Tokens(nn.Module):
+    """A block whose `d_model` is no size of its input."""
+
+    def __init__(self, words: int, d_model: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(words, d_model)
+        self.out = nn.Linear(2, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        embedded: torch.Tensor = self.out(self.words(x.long()))
+        return embedded
+
+
+@pytest.mark.parametrize(
+    ("part", "x"),
+    [
+        ({"_type_": "tokens", "words": 3, "d_model": 16}, torch.full((3, 4), 7.0)),
+        ({"_type_": "tokens", "words": 3, "d_model": 16}, torch.zeros(16, 2)),
+        ({"_type_": "nn.LayerNorm", "normalized_shape": [3, 4]}, torch.zeros(2, 4)),
+        ({"_type_": "nn.Linear", "in_features": 5, "out_features": 1}, [1.0, 2.0]),
+    ],
+)
+def test_a_size_is_blamed_only_by_an_error_about_it(part: dict[str, Any], x: Any) -> None:
+    registry = default_registry()
+    registry.add("tokens", Tokens)
+    section = {"sequential": {"inputs": ["x"], "layers": [part]}}
+    error = failure(resolve_config({"schema_version": 1, "model": section}), x, registry)
+    assert error.message.startswith(f"{part['_type_']} failed on ")
+    assert not error.help
 
 
 def test_a_part_given_under_kwargs_is_found() -> None:

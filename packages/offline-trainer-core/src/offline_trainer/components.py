@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from model_constructor.source_map import SourceMap
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.conformance import check_methods
 from offline_trainer.engine import Engine, RunSettings
+from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.example_batch import example_batch
 from offline_trainer.protocols import DataModule, Io, Objective
 
@@ -99,6 +101,20 @@ class Builder:
         with self.errors_of(("data",), self.data["data"]):
             datamodule.setup("fit")
         return datamodule
+
+    def part_finder(self, datamodule: DataModule, engine: Engine) -> Callable[[str], bool]:
+        """What tells whether the data has a part, ``val`` or ``test``; it asks once for each.
+
+        No random stream is moved.
+        """
+
+        @cache
+        def has_part(part: str) -> bool:
+            loader = getattr(datamodule, f"{part}_dataloader", None)
+            with self.errors_of(("data",), self.data["data"]), isolated_random_streams(engine):
+                return loader is not None and loader() is not None
+
+        return has_part
 
     def example_batch(
         self, datamodule: DataModule, io: Io | None, engine: Engine

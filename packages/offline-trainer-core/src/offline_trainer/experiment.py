@@ -136,8 +136,9 @@ def run_experiment(
     save_dir, keep_last = checkpoint_settings(callbacks, sources)
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
-    validate_with_data(prepared.resolved, datamodule)
-    warn(unused_by_objects(prepared.data, objective, datamodule, sources))
+    has_part = builder.part_finder(datamodule, engine)
+    validate_with_data(prepared.resolved, has_part)
+    warn(unused_by_objects(prepared.data, objective, has_part, sources))
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     resume = resume or run.resume_from

@@ -29,7 +29,8 @@ class DataModule(Protocol):
 
     A batch is a nested dict, list or tuple of numpy arrays, or whatever the engine can place.
 
-    Optional: ``val_dataloader()``, ``test_dataloader()`` (may return None); ``set_seed(seed)``,
+    Optional: ``val_dataloader()``, ``test_dataloader()`` (may return None), called for each
+    evaluation, and at most once before training; ``set_seed(seed)``,
     called with ``run.seed`` before `setup`; ``set_position(epoch, batch)``, called before
     `train_dataloader`, after which it yields the rest of that epoch from that batch on;
     ``state_dict()`` / ``load_state_dict()`` for a stream that knows its own position;

@@ -69,9 +69,9 @@ def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeRepo
     raise_collected(errors)
     checkpoint_settings(built["callbacks"] or [], sources)
     engine, io, objective = built["engine"], built["io"], built["objective"]
-    with builder.errors_of(("data",), data["data"]):
-        validate_with_data(prepared.resolved, built["data"])
-        unused = unused_by_objects(data, objective, built["data"], sources)
+    has_part = builder.part_finder(built["data"], engine)
+    validate_with_data(prepared.resolved, has_part)
+    unused = unused_by_objects(data, objective, has_part, sources)
     batch, _ = builder.example_batch(built["data"], io, engine)
     loss = _NotingWarnings(built["loss"], sources.span(("loss",)))
     optimizer = built["optimizer"]

@@ -6,7 +6,7 @@ What the configuration language alone can tell, `params` and `templates`, is fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_constructor.binding import TYPE_KEY
@@ -30,9 +30,19 @@ def unused_in_models(
 
 
 def unused_by_objects(
-    data: Mapping[str, Any], objective: Any, datamodule: Any, sources: SourceMap
+    data: Mapping[str, Any],
+    objective: Any,
+    has_part: Callable[[str], bool],
+    sources: SourceMap,
 ) -> list[Note]:
-    """Sections that the objective does not take, or that the data leaves without work."""
+    """Sections that the objective does not take, or that the data leaves without work.
+
+    Args:
+        data: The bound data.
+        objective: The run's objective.
+        has_part: Whether the data has a part, ``val`` or ``test``; asked only if it matters.
+        sources: Places of the values.
+    """
     notes = []
     given = [name for name in ("io", "loss") if data.get(name) is not None]
     # Another trainer may use them itself.
@@ -44,9 +54,7 @@ def unused_by_objects(
         elif len(given) == 1:
             why = f"{key} takes io and loss together, and one of them is missing"
             notes += [_unused((name,), why, sources) for name in given]
-    if data.get("metrics") and not any(
-        _has_part(datamodule, part) for part in ("val_dataloader", "test_dataloader")
-    ):
+    if data.get("metrics") and not (has_part("val") or has_part("test")):
         why = "the data has neither a validation nor a test part; add one, or remove them"
         notes.append(_unused(("metrics",), why, sources))
     return notes
@@ -54,8 +62,3 @@ def unused_by_objects(
 
 def _unused(path: ConfigPath, why: str, sources: SourceMap) -> Note:
     return Note(f"`{format_config_path(path)}` is never used: {why}", sources.key_span(path))
-
-
-def _has_part(datamodule: Any, method: str) -> bool:
-    loader = getattr(datamodule, method, None)
-    return loader is not None and loader() is not None

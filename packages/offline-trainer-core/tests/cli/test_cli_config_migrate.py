@@ -86,6 +86,10 @@ REWRITTEN = {
         "params: [{_type_: &k data.shop}, {_type_: *k}, "
         "{_type_: !!str data.shop, &amount size: 1}]",
     ),
+    "an anchor on a line of its own": (
+        "data:\n  _type_: &k # data.store\n    data.store\n",
+        "data:\n  _type_: &k # data.store\n    data.shop\n",
+    ),
     "a long key": (
         "data:\n  ? amount\n  : 3\n  ? _type_\n  : data.shop\n",
         "data:\n  ? size\n  : 3\n  ? _type_\n  : data.shop\n",
@@ -93,6 +97,10 @@ REWRITTEN = {
     "one provider": (
         "data: {_type_: data.store@ot-shop}",
         "data: {_type_: data.shop@ot-shop}",
+    ),
+    "a provider with the same name": (
+        "data: {_type_: !!str 'data.store@data.store'}",
+        "data: {_type_: !!str 'data.shop@data.store'}",
     ),
     "templates and containers": (
         "templates: {t: {type: optim_cls.store}}\n"
@@ -180,6 +188,23 @@ def test_a_base_file_that_is_named_is_rewritten_by_what_includes_it(migrate: Mig
     result = migrate("base.yaml", "a.yaml")
     assert base.read_text() == "data: {size: 3}\n"
     assert "is included" not in result.stderr
+
+
+@pytest.mark.parametrize("broken", ["params: {url: '${env:NOT_SET}'}", "extra: 1"])
+def test_what_is_wrong_elsewhere_hides_no_included_file(broken: str, migrate: Migrate) -> None:
+    write("data: {_type_: data.store}\n", "inner.yaml")
+    write("defaults: [inner.yaml]\n", "base.yaml")
+    path = write(f"schema_version: 1\ndefaults: [base.yaml]\n{broken}\ndata: {{amount: 3}}\n")
+    result = migrate("a.yaml")
+    assert "data: {size: 3}" in path.read_text()
+    assert "inner.yaml is included and needs a change" in result.stderr
+
+
+def test_an_include_that_cannot_be_read_is_an_error(migrate: Migrate) -> None:
+    write("schema_version: 1\ndefaults: [gone.yaml]\n")
+    result = migrate("a.yaml")
+    assert result.exit_code == 2
+    assert "gone.yaml" in result.stderr
 
 
 @pytest.mark.parametrize("value", ['"data.\\x73tore"', "'${params.kind}'"])

@@ -27,7 +27,7 @@ from offline_trainer.experiment import prepare
 from offline_trainer.plugins.package_files import package_file
 from offline_trainer.registry import build_registry
 from offline_trainer.shape_check import check_shapes
-from offline_trainer_torch.shapes import node_shapes, noted
+from offline_trainer_torch.shapes import node_shapes, noted, on_meta
 
 NOT_EVALUATED = EvalOutput(None, {}, None, None)
 
@@ -64,8 +64,7 @@ def trace_of(config: str, overrides: Sequence[str], inputs: Sequence[str]) -> Tr
     if "data" in resolved.data and not inputs:
         prepared = prepare(config, overrides)
         trace = replace(check_shapes(prepared).trace, evaluation=NOT_EVALUATED)
-        with torch.device("meta"):
-            models = _built(prepared.graphs, prepared.registry)
+        models = on_meta(lambda: _built(prepared.graphs, prepared.registry))
         for name, called_with in trace.inputs.items():
             initialise_lazy(models[name], **called_with)
         return TracedModels(prepared.graphs, models, trace)

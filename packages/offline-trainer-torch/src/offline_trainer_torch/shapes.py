@@ -38,21 +38,31 @@ def trace_shapes(
         optimizers: Names of the run's optimizers.
         batch: As the datamodule yielded it.
     """
-    with META:
-        models = build()
+    models = on_meta(build)
     tensors = [t for m in models.values() for t in chain(m.parameters(), m.buffers())]
     if sum(t.nbytes for t in tensors if not is_lazy(t)) > LARGE_BYTES:
         try:
             return _trace(models, objective, optimizers, place(batch, META))
-        except (NotImplementedError, RuntimeError) as error:
+        except Exception as error:
             if not _needs_values(error):
                 raise
     return _trace(build(), objective, optimizers, place(batch, torch.device("cpu")))
 
 
+def on_meta(build: Build) -> dict[str, nn.Module]:
+    """Models without memory; where the making needs values, such as ``.item()``, made for real."""
+    try:
+        with META:
+            return build()
+    except Exception as error:
+        if not _needs_values(error):
+            raise
+    return {name: model.to(META) for name, model in build().items()}
+
+
 def _needs_values(error: Exception) -> bool:
-    """Whether what is computed depends on values, which the meta device does not have."""
-    return isinstance(error, NotImplementedError) or "meta tensors" in str(error)
+    """Whether what is computed may depend on values, which the meta device does not have."""
+    return isinstance(error, NotImplementedError) or "meta" in str(error).lower()
 
 
 def _trace(

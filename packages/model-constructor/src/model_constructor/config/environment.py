@@ -38,6 +38,14 @@ def environment_value(
             reason = error.message if isinstance(error, ConfigError) else str(error)
             reason = "its value is not valid JSON" if secret else f"not valid JSON: {reason}"
             raise _wrong(reference, reason) from None
+        if secret and _holds_mapping(node):
+            # Its keys would be in paths, of errors and of listings, which must stay readable.
+            raise _wrong(
+                reference,
+                "a mapping cannot be kept secret, its keys would be shown",
+                help="give each of its values a variable of its own, or have it as a text: "
+                f"${{env:{reference.env}}}",
+            )
         return replaced_everywhere(node, secret=True) if secret else node
     try:
         value = parse_scalar(text)
@@ -51,9 +59,8 @@ def environment_value(
 
 def secret_texts(node: Node) -> Iterator[str]:
     """The texts that must not be shown because of this value: as read, and as typed."""
-    if isinstance(node.value, dict | list):
-        inner = node.value.values() if isinstance(node.value, dict) else node.value
-        for item in inner:
+    if isinstance(node.value, list):
+        for item in node.value:
             yield from secret_texts(item)
     elif node.secret:
         yield str(node.value)
@@ -71,5 +78,11 @@ def missing_variable(reference: Reference, environ: Mapping[str, str]) -> Config
     )
 
 
-def _wrong(reference: Reference, reason: str) -> ConfigError:
-    return ConfigError(f"environment variable `{reference.env}`: {reason}", code="OT0244")
+def _holds_mapping(node: Node) -> bool:
+    value = node.value
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_mapping, value)))
+
+
+def _wrong(reference: Reference, reason: str, help: str = "") -> ConfigError:
+    message = f"environment variable `{reference.env}`: {reason}"
+    return ConfigError(message, code="OT0244", help=help)

@@ -8,9 +8,10 @@ is recorded while a model runs. Imports no framework.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -34,6 +35,8 @@ PLACE_NAME = "_config_path"
 _FEATURES = ("in_features", "input_size", "embed_dim", "d_model", "dims", "normalized_shape")
 _CHANNELS = ("in_channels", "num_features", "num_channels")
 """Parameters by which layers say how large their input's last, or channel, dimension is."""
+_PACKAGES = ("torch", "model_constructor")
+"""Whose layers mean that by these names; in others they may mean anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,15 @@ class Failure:
         values: Inputs of the model and values of earlier nodes, by name.
         path: The innermost part of the node that has a spec of its own; else the node.
         received: What that part was called with, as (args, kwargs); None for an operation.
+        package: Top package of that part's class; nothing for an operation.
     """
 
     graph: GraphIR
     node: Node
     values: Mapping[str, Any]
     path: ConfigPath
-    received: tuple[Sequence[Any], Mapping[str, Any]] | None
+    received: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    package: str = ""
 
 
 def find_failure(error: BaseException) -> Failure | None:
@@ -63,12 +68,13 @@ def find_failure(error: BaseException) -> Failure | None:
         if isinstance(graph, GraphIR) and frame.f_code.co_name == "forward":
             values = dict(frame.f_locals)
             node = _running(graph, values, line)
-            failure = Failure(graph, node, values, node.config_path, None)
+            failure = Failure(graph, node, values, node.config_path)
         elif failure is not None:
             path = _place_of(frame)
             if path is not None:
                 received = frame.f_locals["args"], frame.f_locals.get("kwargs", {})
-                failure = Failure(failure.graph, failure.node, failure.values, path, received)
+                package = type(frame.f_locals["self"]).__module__.partition(".")[0]
+                failure = replace(failure, path=path, received=received, package=package)
     return failure
 
 
@@ -94,7 +100,8 @@ def explain_failure(
     shown = " and ".join(map(shapes, received)) or "no arguments"
     message, help = f"{what} failed on {shown}: {raised}", ""
     notes: list[Note] = []
-    wanted = _wanted_size(spec, received)
+    named = {int(digits) for digits in re.findall("[0-9]{1,18}", raised)}
+    wanted = _wanted_size(spec, received, named) if failure.package in _PACKAGES else None
     if wanted is not None:
         where, size, got, word = wanted
         message = f"{what} wants {size} {word}, gets {shown}"
@@ -165,9 +172,13 @@ def _read(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _wanted_size(
-    spec: Mapping[str, Any], received: Sequence[Any]
+    spec: Mapping[str, Any], received: Sequence[Any], named: set[int]
 ) -> tuple[ConfigPath, int, int, str] | None:
-    """(path in the spec, size it says, size received, word) where these are known to differ."""
+    """(path in the spec, size it says, size received, word) where these are known to differ.
+
+    Args:
+        named: Numbers in the exception's text; one about sizes has both of them.
+    """
     shape = tuple(getattr(received[0], "shape", ())) if received else ()
     for name in (*_FEATURES, *_CHANNELS):
         size: Any = spec.get(name)
@@ -176,12 +187,10 @@ def _wanted_size(
             at = -1 if name == "normalized_shape" else 0
             size, where = size[at], (name, at % len(size))
         key, channels = str(spec.get("_type_")), name in _CHANNELS
-        if name == "dims" and key != "mlp":
-            continue  # elsewhere it may name dimensions
         if channels and len(shape) < _channel_dims(name, key):
             continue
         got = shape[1 if channels else -1] if shape else size
-        if isinstance(size, int) and size != got:
+        if isinstance(size, int) and size != got and {size, got} <= named:
             return where, size, got, "channels" if channels else "features"
     return None
 

@@ -6,7 +6,7 @@ component; the components and their signatures; and, once models exist, what dep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,18 +211,19 @@ def validate_post_model(
     raise_collected(errors)
 
 
-def validate_with_data(resolved: ResolvedConfig, datamodule: Any) -> None:
+def validate_with_data(resolved: ResolvedConfig, has_part: Callable[[str], bool]) -> None:
     """Check what depends on the data: a schedule that watches a metric needs validation.
+
+    Args:
+        resolved: The resolved config.
+        has_part: Whether the data has a part, such as ``val``; asked only if it matters.
 
     Raises:
         ConfigError: There is nothing to validate on.
     """
-    loader = getattr(datamodule, "val_dataloader", None)
-    if loader is not None and loader() is not None:
-        return
     specs = section_specs({"scheduler": resolved.data.get("scheduler")})
     for path, _, spec in specs:
-        if spec.get("interval") == "metric":
+        if spec.get("interval") == "metric" and not has_part("val"):
             where = (*path, "interval")
             raise ConfigError(
                 "`interval: metric` needs validation, and the data has no validation part",

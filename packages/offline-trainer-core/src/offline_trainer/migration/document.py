@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from model_constructor.errors import ConfigPath, Span, raise_collected
 from model_constructor.source_map import Source, SourceMap
 
 _BYTE_ORDER_MARK = "\ufeff"
+_AHEAD = re.compile(r"""(?:(?:[&!]\S*|\#.*)\s+)*["']?""")
+"""What may stand ahead of a word in its scalar: anchor, tag, the comments after these, a quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,12 @@ def edited(content: bytes, document: Document, edits: Iterable[Edit]) -> tuple[b
     for edit in sorted(set(edits), key=lambda each: each.span, reverse=True):
         begin = starts[edit.span.line - 1] + edit.span.column - 1
         end = starts[edit.span.end_line - 1] + edit.span.end_column - 1
-        # An anchor or a tag may stand in front of the word, never behind it.
-        place = document.text.rfind(edit.old, begin, end)
-        if place < 0:
-            left.append(edit)
-        else:
+        ahead = _AHEAD.match(document.text, begin, end)
+        place = ahead.end() if ahead else begin
+        if document.text.startswith(edit.old, place, end):
             text = text[:place] + edit.new + text[place + len(edit.old) :]
+        else:
+            left.append(edit)
     mark = _BYTE_ORDER_MARK if content.startswith(_BYTE_ORDER_MARK.encode()) else ""
     return (mark + text).encode(), left
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_constructor.aliases import old_names
-from model_constructor.config.resolve import resolve_config
+from model_constructor.config.resolve import resolve_with_findings
 from model_constructor.errors import ConfigError
+from model_constructor.findings import Findings
 from model_constructor.registry import Registry
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.migration.document import Document, Edit, edited, parse, read_file
@@ -55,7 +56,7 @@ def plan_changes(
         The changes, and the names of included files that need a change as well.
 
     Raises:
-        ConfigError: A file cannot be read, or plugins disagree about a name.
+        ConfigError: A file, or what it includes, cannot be read; or plugins disagree about a name.
         OfflineTrainerError: A file uses an old name and the new one.
     """
     wanted = {Path(name).resolve(): name for name in names}
@@ -83,10 +84,8 @@ def _from_whole_configs(
     edits: list[tuple[Path, Edit]] = []
     included: dict[Path, str] = {}
     for name in names:
-        try:
-            resolved = resolve_config(name, package_file=package_file)
-        except ConfigError:
-            continue  # a part of a config need not be one by itself
+        # A part of a config need not be one by itself: what it lacks is not of interest here.
+        resolved = resolve_with_findings(Findings(), name, package_file=package_file)
         paths = {file.name: file.path.resolve() for file in resolved.files}
         included |= {path: shown for shown, path in paths.items()}
         for use in old_names(resolved.data, registry)[0]:
