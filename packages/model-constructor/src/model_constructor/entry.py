@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text, stdout_to_stderr
 
 SignaturePolicy = Literal["strict", "best_effort", "runtime_only"]
 SIGNATURE_POLICIES: tuple[SignaturePolicy, ...] = ("strict", "best_effort", "runtime_only")
@@ -150,13 +151,16 @@ def _load(entry: Entry) -> Any:
     module, _, attribute = entry.loads.partition(":")
     plugin = entry.provider.plugin
     try:
-        target: Any = importlib.import_module(module)
-        for name in attribute.split("."):
-            target = getattr(target, name)
-    except Exception as error:
+        with stdout_to_stderr():
+            target: Any = importlib.import_module(module)
+            for name in attribute.split("."):
+                target = getattr(target, name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ConfigError(
             f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
-            f"{type(error).__name__}: {error}",
+            f"{error_text(error)}",
             code="OT0304",
             help=f"ot list-components --plugin {plugin} --check" if plugin else "",
         ) from error

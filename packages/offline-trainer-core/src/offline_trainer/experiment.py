@@ -18,6 +18,7 @@ from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
+from model_constructor.foreign import error_text, raised_at
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
@@ -35,7 +36,7 @@ from offline_trainer.config.validate import (
     without_dropped,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
-from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
+from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED, ComponentFailedError
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice, warn
@@ -195,6 +196,11 @@ def run_experiment(
                 if explained is None:
                     raise
                 raise explained from error
+            except SystemExit as error:
+                raise ComponentFailedError(
+                    f"the run did not end by itself: {error_text(error)}",
+                    help=f"something that the trainer called left at {raised_at(error)}",
+                ) from error
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(
         context.outcome,

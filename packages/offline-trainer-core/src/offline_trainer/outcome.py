@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import (
     EXIT_DONE,
@@ -94,4 +95,4 @@ def _classify(error: BaseException | None, outcome: Outcome) -> tuple[RunState, 
         return "failed", error.exit_code, str(error)
     if isinstance(error, ConfigError):
         return "failed", EXIT_USAGE, str(error)
-    return "failed", EXIT_ERROR, f"{type(error).__name__}: {error}"
+    return "failed", EXIT_ERROR, error_text(error)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text, stdout_to_stderr
 from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
 from offline_trainer.notices import notice
@@ -58,14 +59,17 @@ def register_imports(
     for index, name in enumerate(imports):
         buffer = Buffer(Provider(name, plugin=name, origin="imports"))
         try:
-            module = importlib.import_module(name)
-            register = getattr(module, "register", None)
-            if register is None:
-                raise AttributeError(f"{module.__file__} has no function register(registry)")
-            register(buffer)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - any code stands in a module
+            with stdout_to_stderr():
+                module = importlib.import_module(name)
+                register = getattr(module, "register", None)
+                if register is None:
+                    raise AttributeError(f"{module.__file__} has no function register(registry)")
+                register(buffer)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - any code stands in a module
             failed = ConfigError(
-                f"`{name}` of imports: failed: {type(error).__name__}: {error}",
+                f"`{name}` of imports: failed: {error_text(error)}",
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),

@@ -39,6 +39,13 @@ def test_each_plugin_has_its_state_keys_and_load_time(install: Install, ot: Ot) 
     assert "nothing_of_that_name" in rows["ot-broken"]["reason"]
 
 
+def test_what_a_plugin_prints_does_not_get_into_the_json(install: Install, ot: Ot) -> None:
+    install("loud", "print('HELLO')\n" + GOOD)
+    result = ot("plugins", "--json")
+    assert states(result)["ot-loud"]["state"] == "ok"
+    assert "HELLO" in result.stderr
+
+
 def test_a_disabled_plugin_says_who_disabled_it(
     install: Install, ot: Ot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

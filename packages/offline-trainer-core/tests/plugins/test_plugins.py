@@ -231,13 +231,13 @@ def test_a_resolver_that_raises_is_named_and_the_next_is_asked(
     assert "plugin 'a_broken' failed in ot_resolve_component" in capsys.readouterr().err
 
 
-def test_ten_broken_plugins_at_once_each_have_a_status(install: Install) -> None:
+def test_many_broken_plugins_at_once_each_have_a_status(install: Install) -> None:
     for number, (source, _, _) in enumerate(BROKEN.values()):
         install(f"broken_{number}", source)
     install("fine", GOOD)
     plugins = load_plugins()
     problems = plugins.problems()
-    assert len(problems) == len(BROKEN) == 10
+    assert len(problems) == len(BROKEN)
     for status in problems:
         assert f"plugin '{status.provider.plugin}' (ot-{status.module} 0.2.0)" in status.problem()
         assert "OT_DISABLE_PLUGINS=" in status.problem()
