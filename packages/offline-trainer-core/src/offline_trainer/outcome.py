@@ -81,7 +81,7 @@ class RunRecord:
     def _tell(self, hook: str, **arguments: Any) -> None:
         for plugin, result in self._plugins.call_each(hook, **arguments):
             if isinstance(result, Exception):
-                notice(f"plugin '{plugin}' failed in {hook}: {type(result).__name__}: {result}")
+                notice(self._plugins.hook_failure(plugin, hook, result))
 
 
 def _classify(error: BaseException | None, outcome: Outcome) -> tuple[RunState, int, str | None]:

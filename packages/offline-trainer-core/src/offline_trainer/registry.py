@@ -87,5 +87,7 @@ def _resolve(plugins: Plugins, key: str) -> Entry | None:
         if isinstance(found, Entry):
             return found
         if found is not None:
-            notice(f"plugin '{plugin}' failed in ot_resolve_component for `{key}`: {found!r}")
+            if not isinstance(found, Exception):
+                found = TypeError(f"returned a {type(found).__name__}, not an Entry or None")
+            notice(plugins.hook_failure(plugin, f"ot_resolve_component for `{key}`", found))
     return None

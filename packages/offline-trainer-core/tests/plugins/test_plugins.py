@@ -228,7 +228,30 @@ def test_a_resolver_that_raises_is_named_and_the_next_is_asked(
     install("b_fine", GOOD + RESOLVES)
     registry = build_registry(load_plugins())
     assert registry.get_module("data.by_b_fine").loads == "b_fine:Data"
-    assert "plugin 'a_broken' failed in ot_resolve_component" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "ot: plugin 'a_broken' (ot-a_broken 0.2.0) failed in ot_resolve_component for "
+        "`data.by_b_fine`: RuntimeError: in the resolver ("
+    )
+    assert line.endswith("a_broken.py:11)  [OT_DISABLE_PLUGINS=a_broken]")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return dict", "returned a type, not an Entry or None"),
+        ("raise ValueError('one\\ntwo \\x1b[31mred')", r"ValueError: one two \x1b[31mred ("),
+        ("import sys; sys.exit(0)", "it ended the program with SystemExit: 0 ("),
+    ],
+)
+def test_a_failing_hook_is_one_line_without_escapes_whatever_it_does(
+    install: Install, capsys: pytest.CaptureFixture[str], body: str, said: str
+) -> None:
+    install("odd", GOOD + CANNOT_RESOLVE.replace('raise RuntimeError("in the resolver")', body))
+    assert "data.none" not in build_registry(load_plugins())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert line.endswith("  [OT_DISABLE_PLUGINS=odd]")
 
 
 def test_many_broken_plugins_at_once_each_have_a_status(install: Install) -> None:

@@ -99,7 +99,7 @@ class Hooks:
                         f"callback {name} failed in {hook}: {error_text(error)}"
                     ) from error
                 self._disable(name, callback)
-                notice(f"callback {name} failed in {hook} and is disabled: {error}")
+                notice(f"callback {name} failed in {hook} and is disabled: {error_text(error)}")
 
     def state_dict(self) -> dict[str, Any]:
         """The states of the callbacks that have one, by position and name."""

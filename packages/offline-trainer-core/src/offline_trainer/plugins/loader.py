@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import pluggy
 
-from model_constructor.foreign import error_text, stdout_to_stderr
+from model_constructor.foreign import error_text, raised_at, stdout_to_stderr
 from model_constructor.registry import Buffer, Provider
 from offline_trainer.plugins import hooks
 from offline_trainer.plugins.discovery import Candidate, discover
@@ -104,6 +104,13 @@ class Plugins:
         for implementation in self._implementations(hook):
             if only is None or implementation.plugin_name in only:
                 yield implementation.plugin_name, _answer(implementation, arguments)
+
+    def hook_failure(self, plugin: str, hook: str, error: Exception) -> str:
+        """The one line that goes to stderr for a plugin whose hook raised."""
+        status = next(s for s in self.statuses if s.state == "ok" and s.provider.plugin == plugin)
+        place = raised_at(error)
+        at = f" ({place})" if place else ""
+        return f"{status} failed in {hook}: {on_one_line(error)}{at}  [OT_DISABLE_PLUGINS={plugin}]"
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
