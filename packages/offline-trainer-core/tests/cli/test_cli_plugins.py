@@ -152,6 +152,15 @@ def test_doctor_knows_an_entry_point_that_went_stale(install: Install, ot: Ot) -
     assert "pip install --editable '/somewhere/ot moved'" in finding["help"]
 
 
+def test_an_entry_point_that_names_an_object_is_no_stale_one(install: Install, ot: Ot) -> None:
+    folder = install("one")
+    (folder / "ot_one-0.2.0.dist-info" / "entry_points.txt").write_text(
+        "[offline_trainer.plugins]\none = one:register\n"
+    )
+    (finding,) = json.loads(ot("doctor", "one", "--json").stdout)["findings"]
+    assert (finding["kind"], "must name a module" in finding["message"]) == ("not-loaded", True)
+
+
 def test_a_module_missing_inside_a_plugin_is_no_stale_entry_point(install: Install, ot: Ot) -> None:
     install("broken", "import nothing_of_that_name")
     (finding,) = json.loads(ot("doctor", "broken", "--json").stdout)["findings"]

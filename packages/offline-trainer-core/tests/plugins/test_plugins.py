@@ -265,3 +265,21 @@ def test_many_broken_plugins_at_once_each_have_a_status(install: Install) -> Non
         assert f"plugin '{status.provider.plugin}' (ot-{status.module} 0.2.0)" in status.problem()
         assert "OT_DISABLE_PLUGINS=" in status.problem()
     assert "data.fine" in build_registry(plugins)
+
+
+def test_an_entry_point_that_names_an_object_is_told_to_name_the_module(install: Install) -> None:
+    install("one", GOOD, entry="one = one:ot_register_components")
+    status = status_of(load_plugins(), "one")
+    assert status.state == "error"
+    assert status.reason.endswith('must name a module; write one = "one"')
+
+
+def test_of_two_entry_points_on_one_module_the_second_is_named(install: Install) -> None:
+    install("one", GOOD, entry="a = one\nb = one")
+    plugins = load_plugins()
+    assert status_of(plugins, "a").state == "ok"
+    status = status_of(plugins, "b")
+    assert status.reason == (
+        "its module one is loaded as plugin 'a' (ot-one 0.2.0) already; one entry point is enough"
+    )
+    assert [entry.key for entry in build_registry(plugins).entries()].count("data.one") == 1

@@ -150,7 +150,7 @@ def _environment(plugins: Plugins, names: Collection[str]) -> tuple[list[Row], l
 def _finding(problem: Problem) -> Finding:
     status = problem.status
     name, provider = status.provider.plugin, str(status.provider)
-    if status.state == "error" and not _is_findable(status.module):
+    if status.state == "error" and not _is_findable(status.module.partition(":")[0]):
         folder = editable_folder(status.provider.distribution)
         where = f", installed editable from {folder}" if folder else ""
         return Finding(

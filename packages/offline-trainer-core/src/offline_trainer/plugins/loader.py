@@ -150,6 +150,10 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
         status.state = "duplicate-name"
         status.reason = f"the name is taken by {_owner(candidate.name, plugins)}"
         return status
+    status.reason = _entry_point_problem(candidate, plugins)
+    if status.reason:
+        status.state = "error"
+        return status
     try:
         module = importlib.import_module(candidate.module)
         incompatible = _api_problem(module)
@@ -172,6 +176,20 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
     plugins.buffers.append(buffer)
     status.keys = tuple(entry.key for entry in buffer.entries)
     return status
+
+
+def _entry_point_problem(candidate: Candidate, plugins: Plugins) -> str:
+    """Why the entry point cannot be a plugin, seen without importing anything; empty if it can."""
+    module, colon, _ = candidate.module.partition(":")
+    if colon:
+        return (
+            f"its entry point names an object, and must name a module; "
+            f'write {candidate.name} = "{module.strip()}"'
+        )
+    for other in plugins.statuses:
+        if other.state == "ok" and other.module == module:
+            return f"its module {module} is loaded as {other} already; one entry point is enough"
+    return ""
 
 
 def _register(module: ModuleType, candidate: Candidate, manager: pluggy.PluginManager) -> Buffer:
