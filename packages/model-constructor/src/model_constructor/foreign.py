@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 def error_text(error: BaseException) -> str:
     """An exception's type and message, even if its ``__str__`` raises.
 
+    With the place of a SystemExit, which is the only trace of it that there is.
+
     >>> error_text(ValueError("no such thing")), error_text(SystemExit(0))
     ('ValueError: no such thing', 'it ended the program with SystemExit: 0')
     """
@@ -24,8 +26,11 @@ def error_text(error: BaseException) -> str:
         raise
     except BaseException as failure:  # noqa: BLE001 - it is the author's own code, too
         message = f"(no message: its __str__ raised {type(failure).__name__})"
-    by_exit = "it ended the program with " if isinstance(error, SystemExit) else ""
-    return f"{by_exit}{type(error).__name__}: {message}"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    if not isinstance(error, SystemExit):
+        return text
+    place = raised_at(error)
+    return f"it ended the program with {text}" + (f" ({place})" if place else "")
 
 
 def raised_at(error: BaseException) -> str:

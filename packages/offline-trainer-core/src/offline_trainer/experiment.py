@@ -18,7 +18,7 @@ from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
-from model_constructor.foreign import error_text, raised_at
+from model_constructor.foreign import error_text
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
@@ -198,8 +198,8 @@ def run_experiment(
                 raise explained from error
             except SystemExit as error:
                 raise ComponentFailedError(
-                    f"the run did not end by itself: {error_text(error)}",
-                    help=f"something that the trainer called left at {raised_at(error)}",
+                    f"training failed: {error_text(error)}",
+                    help="raise another exception there; SystemExit says that all is done",
                 ) from error
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(

@@ -108,9 +108,9 @@ class Plugins:
     def hook_failure(self, plugin: str, hook: str, error: Exception) -> str:
         """The one line that goes to stderr for a plugin whose hook raised."""
         status = next(s for s in self.statuses if s.state == "ok" and s.provider.plugin == plugin)
-        place = raised_at(error)
-        at = f" ({place})" if place else ""
-        return f"{status} failed in {hook}: {on_one_line(error)}{at}  [OT_DISABLE_PLUGINS={plugin}]"
+        text, place = on_one_line(error), raised_at(error)
+        at = f" ({place})" if place not in text else ""
+        return f"{status} failed in {hook}: {text}{at}  [OT_DISABLE_PLUGINS={plugin}]"
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
