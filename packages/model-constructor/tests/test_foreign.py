@@ -44,6 +44,19 @@ def test_whatever_a_lazy_targets_import_raises_names_its_provider(
     assert caught.value.code == "OT0304"
 
 
+def test_a_requirement_whose_parent_raises_anything_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "leaving_parent").mkdir()
+    (tmp_path / "leaving_parent" / "__init__.py").write_text("print('x')\nraise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry()
+    registry.add("part.waiting", Mute, requires=("leaving_parent.inner",))
+    (entry,) = registry.entries()
+    assert entry.missing_requirements() == ("leaving_parent.inner",)
+    assert capsys.readouterr() == ("", "x\n")
+
+
 def test_ctrl_c_in_a_component_is_let_through() -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt

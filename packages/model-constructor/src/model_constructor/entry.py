@@ -122,7 +122,9 @@ def _is_installed(module: str) -> bool:
         return sys.modules[module] is not None  # None is how Python notes a blocked import
     try:
         return _find(module, tuple(sys.path), tuple(map(id, sys.meta_path)))
-    except (ImportError, ValueError):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - looking for a submodule imports its parent
         return False
 
 
@@ -134,8 +136,9 @@ def _find(module: str, path: tuple[str, ...], finders: tuple[int, ...]) -> bool:
         ModuleNotFoundError: It is not there. Exceptions are not kept, so what is installed later
             is found later.
     """
-    if find_spec(module) is None:
-        raise ModuleNotFoundError(module)
+    with stdout_to_stderr():
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(module)
     return True
 
 

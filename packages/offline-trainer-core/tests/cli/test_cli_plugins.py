@@ -152,6 +152,19 @@ def test_doctor_knows_an_entry_point_that_went_stale(install: Install, ot: Ot) -
     assert "pip install --editable '/somewhere/ot moved'" in finding["help"]
 
 
+def test_a_package_that_raises_what_is_no_exception_is_no_stale_entry_point(
+    install: Install, ot: Ot
+) -> None:
+    folder = install("leaving", None)
+    (folder / "leaving").mkdir()
+    (folder / "leaving" / "__init__.py").write_text("print('on the way')\nraise GeneratorExit\n")
+    (folder / "ot_leaving-0.2.0.dist-info" / "entry_points.txt").write_text(
+        "[offline_trainer.plugins]\nleaving = leaving.plugin\n"
+    )
+    (finding,) = json.loads(ot("doctor", "leaving", "--json").stdout)["findings"]
+    assert (finding["kind"], finding["message"]) == ("not-loaded", "GeneratorExit")
+
+
 def test_an_entry_point_that_names_an_object_is_no_stale_one(install: Install, ot: Ot) -> None:
     folder = install("one")
     (folder / "ot_one-0.2.0.dist-info" / "entry_points.txt").write_text(
