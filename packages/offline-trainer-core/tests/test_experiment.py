@@ -453,3 +453,26 @@ def test_a_callback_that_exits_fails_the_run_as_its_status_says(
         run_experiment(config)
     status = json.loads(Path("run/status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("failed", caught.value.exit_code)
+
+
+def test_a_run_that_is_left_half_way_fails_as_its_status_says(
+    small_config: MakeConfig,
+) -> None:
+    Path("leaving_loss.py").write_text(
+        "import sys\nfrom offline_trainer.testing.numpy_components import SquaredError\n"
+        "class Leaving(SquaredError):\n    calls = 0\n"
+        "    def __call__(self, **batch):\n        self.calls += 1\n"
+        "        return sys.exit(0) if self.calls > 9 else super().__call__(**batch)\n"
+        "def register(registry): registry.add('loss.leaving', Leaving)\n"
+    )
+    config = small_config(
+        settings={"allowed_import_prefixes": ["offline_trainer.", "leaving_loss."]},
+        imports=["offline_trainer.testing.numpy_engine", "leaving_loss"],
+        loss={"_type_": "loss.leaving"},
+    )
+    left = r"SystemExit: 0 \(.*leaving_loss\.py:7\)"
+    with pytest.raises(ComponentFailedError, match=left) as caught:
+        run_experiment(config)
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", caught.value.exit_code)
+    assert "leaving_loss.py:7" in status["message"]

@@ -18,7 +18,6 @@ from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
-from model_constructor.foreign import error_text
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
@@ -36,11 +35,11 @@ from offline_trainer.config.validate import (
     without_dropped,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
-from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED, ComponentFailedError
+from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice, warn
-from offline_trainer.outcome import RunRecord
+from offline_trainer.outcome import RunRecord, exits_told
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.package_files import package_file
@@ -89,6 +88,7 @@ class Prepared:
 
 
 @secrets_hidden()
+@exits_told()
 def run_experiment(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -196,11 +196,6 @@ def run_experiment(
                 if explained is None:
                     raise
                 raise explained from error
-            except SystemExit as error:
-                raise ComponentFailedError(
-                    f"training failed: {error_text(error)}",
-                    help="raise another exception there; SystemExit says that all is done",
-                ) from error
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(
         context.outcome,
@@ -213,6 +208,7 @@ def run_experiment(
 
 
 @secrets_hidden()
+@exits_told()
 def prepare(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),

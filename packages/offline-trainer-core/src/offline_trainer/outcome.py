@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from model_constructor.errors import ConfigError
@@ -14,6 +15,7 @@ from offline_trainer.errors import (
     EXIT_INTERRUPTED,
     EXIT_STOPPED_AT_ONCE,
     EXIT_USAGE,
+    ComponentFailedError,
     DivergedError,
     OfflineTrainerError,
 )
@@ -82,6 +84,22 @@ class RunRecord:
         for plugin, result in self._plugins.call_each(hook, **arguments):
             if isinstance(result, Exception):
                 notice(self._plugins.hook_failure(plugin, hook, result))
+
+
+@contextmanager
+def exits_told() -> Iterator[None]:
+    """Whatever ends the program in this context fails instead: a run is no success half-way.
+
+    Raises:
+        ComponentFailedError: It has the place, and the exit code that a run's status records.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise ComponentFailedError(
+            f"a component failed: {error_text(error)}",
+            help="raise another exception there; SystemExit says that all is done",
+        ) from error
 
 
 def _classify(error: BaseException | None, outcome: Outcome) -> tuple[RunState, int, str | None]:
