@@ -19,6 +19,12 @@ BROKEN = {
     "import error": ("import nothing_of_that_name", "error", "ModuleNotFoundError"),
     "syntax error": ("def (", "error", "SyntaxError"),
     "sys.exit": ("import sys; sys.exit(3)", "error", "SystemExit"),
+    "no Exception": ("raise type('Skipped', (BaseException,), {})('x')", "error", "Skipped: x"),
+    "no message": (
+        "class Mute(Exception):\n    def __str__(self):\n        raise OSError\nraise Mute",
+        "error",
+        "Mute: (no message: its __str__ raised OSError)",
+    ),
     "no API": ("x = 1", "incompatible", "OT_PLUGIN_API = (1, 0)"),
     "newer API": ("OT_PLUGIN_API = (1, 9)", "incompatible", "(1, 9)"),
     "other major": ("OT_PLUGIN_API = (2, 0)", "incompatible", "(2, 0)"),

@@ -403,3 +403,76 @@ def test_nothing_is_written_for_a_config_that_is_wrong(small_config: MakeConfig)
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         run_experiment(config)
     assert not Path("run").exists()
+
+
+LEAVING = {
+    "module": ("import sys; sys.exit(0)", ConfigError),
+    "constructor": ("import sys\ndef make(): sys.exit(0)", ConfigError),
+    "first call": (
+        "import sys\ndef make(): return lambda **batch: sys.exit(0)",
+        ComponentFailedError,
+    ),
+}
+
+
+@pytest.mark.parametrize("when", LEAVING)
+def test_a_component_that_exits_is_an_error_that_names_it(
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    source, kind = LEAVING[when]
+    module = f"leaving_at_{when.replace(' ', '_')}"
+    Path(f"{module}.py").write_text(source)
+    Path(f"{module}_keys.py").write_text(
+        f"def register(registry):\n    registry.add_lazy('loss.leaving', '{module}:make', help='')"
+    )
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    config = small_config(
+        settings={"allowed_import_prefixes": ["offline_trainer.", f"{module}_keys."]},
+        imports=["offline_trainer.testing.numpy_engine", f"{module}_keys"],
+        loss={"_type_": "loss.leaving"},
+    )
+    with pytest.raises(kind, match="ended the program with SystemExit: 0") as caught:
+        run_experiment(config)
+    assert module in str(caught.value) + caught.value.help
+    assert not Path("run").exists()
+
+
+def test_a_callback_that_exits_fails_the_run_as_its_status_says(
+    small_config: MakeConfig,
+) -> None:
+    Path("leaving_callback.py").write_text(
+        "import sys\nclass Leaving:\n    def on_epoch_end(self, state, control): sys.exit(0)\n"
+        "def register(registry): registry.add('cb.leaving', Leaving)\n"
+    )
+    config = small_config(
+        settings={"allowed_import_prefixes": ["offline_trainer.", "leaving_callback."]},
+        imports=["offline_trainer.testing.numpy_engine", "leaving_callback"],
+        callbacks=[{"_type_": "cb.leaving"}],
+    )
+    with pytest.raises(ComponentFailedError, match=r"cb\.leaving failed in on_epoch_end") as caught:
+        run_experiment(config)
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", caught.value.exit_code)
+
+
+def test_a_run_that_is_left_half_way_fails_as_its_status_says(
+    small_config: MakeConfig,
+) -> None:
+    Path("leaving_loss.py").write_text(
+        "import sys\nfrom offline_trainer.testing.numpy_components import SquaredError\n"
+        "class Leaving(SquaredError):\n    calls = 0\n"
+        "    def __call__(self, **batch):\n        self.calls += 1\n"
+        "        return sys.exit(0) if self.calls > 9 else super().__call__(**batch)\n"
+        "def register(registry): registry.add('loss.leaving', Leaving)\n"
+    )
+    config = small_config(
+        settings={"allowed_import_prefixes": ["offline_trainer.", "leaving_loss."]},
+        imports=["offline_trainer.testing.numpy_engine", "leaving_loss"],
+        loss={"_type_": "loss.leaving"},
+    )
+    left = r"SystemExit: 0 \(.*leaving_loss\.py:7\)"
+    with pytest.raises(ComponentFailedError, match=left) as caught:
+        run_experiment(config)
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", caught.value.exit_code)
+    assert "leaving_loss.py:7" in status["message"]

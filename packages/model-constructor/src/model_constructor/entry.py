@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text, stdout_to_stderr
 
 SignaturePolicy = Literal["strict", "best_effort", "runtime_only"]
 SIGNATURE_POLICIES: tuple[SignaturePolicy, ...] = ("strict", "best_effort", "runtime_only")
@@ -121,7 +122,9 @@ def _is_installed(module: str) -> bool:
         return sys.modules[module] is not None  # None is how Python notes a blocked import
     try:
         return _find(module, tuple(sys.path), tuple(map(id, sys.meta_path)))
-    except (ImportError, ValueError):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - looking for a submodule imports its parent
         return False
 
 
@@ -133,8 +136,9 @@ def _find(module: str, path: tuple[str, ...], finders: tuple[int, ...]) -> bool:
         ModuleNotFoundError: It is not there. Exceptions are not kept, so what is installed later
             is found later.
     """
-    if find_spec(module) is None:
-        raise ModuleNotFoundError(module)
+    with stdout_to_stderr():
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(module)
     return True
 
 
@@ -150,13 +154,16 @@ def _load(entry: Entry) -> Any:
     module, _, attribute = entry.loads.partition(":")
     plugin = entry.provider.plugin
     try:
-        target: Any = importlib.import_module(module)
-        for name in attribute.split("."):
-            target = getattr(target, name)
-    except Exception as error:
+        with stdout_to_stderr():
+            target: Any = importlib.import_module(module)
+            for name in attribute.split("."):
+                target = getattr(target, name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ConfigError(
             f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
-            f"{type(error).__name__}: {error}",
+            f"{error_text(error)}",
             code="OT0304",
             help=f"ot list-components --plugin {plugin} --check" if plugin else "",
         ) from error

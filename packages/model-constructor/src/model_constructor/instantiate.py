@@ -10,6 +10,7 @@ from model_constructor.binding import Binder, is_spec
 from model_constructor.call import KWARGS_KEY, REPEAT_KEY
 from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath, ParameterError, raise_collected
+from model_constructor.foreign import error_text
 from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
 
@@ -118,9 +119,9 @@ def located_parameter_error(
 class component_errors:  # noqa: N801 - reads as a context at its uses
     """Turn what a component raises into a `ConfigError` at its place in the config.
 
-    A `ParameterError` names a parameter, and the error points at it. A `ConfigError` passes; any
-    other exception becomes one that names the component and its provider, with the original as
-    its cause.
+    A `ParameterError` names a parameter, and the error points at it. A `ConfigError` passes, and
+    so does Ctrl-C; any other exception, even SystemExit, becomes one that names the component and
+    its provider, with the original as its cause.
     """
 
     def __init__(
@@ -136,13 +137,13 @@ class component_errors:  # noqa: N801 - reads as a context at its uses
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, ConfigError):
+        if error is None or isinstance(error, ConfigError | KeyboardInterrupt):
             return
         if isinstance(error, ParameterError):
             raise located_parameter_error(error, self.path, self.sources) from error
         by = f" ({self.provider})" if self.provider else ""
         raise ConfigError(
-            f"{self.key}{by} {self.doing}: {type(error).__name__}: {error}",
+            f"{self.key}{by} {self.doing}: {error_text(error)}",
             code="OT0321",
             config_path=self.path,
             span=self.sources.span(self.path),

@@ -8,6 +8,7 @@ from typing import Any
 
 from model_constructor.config.schema import TRUST_IT, Settings
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text, stdout_to_stderr
 from model_constructor.registry import Entry
 
 
@@ -46,12 +47,15 @@ def target_entry(target: Any, settings: Settings, *, allowed: bool) -> Entry:
             help=f"add `{module}` to it if you trust that code",
         )
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # any code runs at an import
+        with stdout_to_stderr():
+            found: Any = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # any code runs at an import
         raise ConfigError(
-            f"`{target}` cannot be imported: {type(error).__name__}: {error}", code="OT0317"
+            f"`{target}` cannot be imported: {error_text(error)}", code="OT0317"
         ) from error
     return Entry(target, target, given=found)
 

@@ -39,7 +39,7 @@ from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice, warn
-from offline_trainer.outcome import RunRecord
+from offline_trainer.outcome import RunRecord, exits_told
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.package_files import package_file
@@ -88,6 +88,7 @@ class Prepared:
 
 
 @secrets_hidden()
+@exits_told()
 def run_experiment(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -208,6 +209,7 @@ def run_experiment(
 
 
 @secrets_hidden()
+@exits_told()
 def prepare(
     path: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Sequence[str] = (),

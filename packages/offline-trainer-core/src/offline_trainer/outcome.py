@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import (
     EXIT_DONE,
@@ -13,6 +15,7 @@ from offline_trainer.errors import (
     EXIT_INTERRUPTED,
     EXIT_STOPPED_AT_ONCE,
     EXIT_USAGE,
+    ComponentFailedError,
     DivergedError,
     OfflineTrainerError,
 )
@@ -80,7 +83,23 @@ class RunRecord:
     def _tell(self, hook: str, **arguments: Any) -> None:
         for plugin, result in self._plugins.call_each(hook, **arguments):
             if isinstance(result, Exception):
-                notice(f"plugin '{plugin}' failed in {hook}: {type(result).__name__}: {result}")
+                notice(self._plugins.hook_failure(plugin, hook, result))
+
+
+@contextmanager
+def exits_told() -> Iterator[None]:
+    """Whatever ends the program in this context fails instead: a run is no success half-way.
+
+    Raises:
+        ComponentFailedError: It has the place, and the exit code that a run's status records.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise ComponentFailedError(
+            f"a component failed: {error_text(error)}",
+            help="raise another exception there; SystemExit says that all is done",
+        ) from error
 
 
 def _classify(error: BaseException | None, outcome: Outcome) -> tuple[RunState, int, str | None]:
@@ -94,4 +113,4 @@ def _classify(error: BaseException | None, outcome: Outcome) -> tuple[RunState, 
         return "failed", error.exit_code, str(error)
     if isinstance(error, ConfigError):
         return "failed", EXIT_USAGE, str(error)
-    return "failed", EXIT_ERROR, f"{type(error).__name__}: {error}"
+    return "failed", EXIT_ERROR, error_text(error)

@@ -8,6 +8,7 @@ from typing import Any
 
 from model_constructor.config.resolve import ResolvedConfig
 from model_constructor.config.resolved_yaml import dump_resolved
+from model_constructor.foreign import error_text
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.protocols import DataModule
@@ -64,10 +65,12 @@ def _versions(plugins: Plugins) -> dict[str, str]:
 
     versions = {name: version(name) for name in _PACKAGES}
     for plugin, rows in plugins.call_each("ot_environment", thorough=False):
-        try:
-            if isinstance(rows, Exception):
-                raise rows
-            versions.update({str(name): str(value) for name, value in rows})
-        except Exception as error:  # noqa: BLE001 - a plugin may raise or return anything
-            notice(f"plugin '{plugin}' failed in ot_environment: {error}")
+        failure = rows
+        if not isinstance(rows, Exception):
+            try:
+                versions.update({str(name): str(value) for name, value in rows})
+                continue
+            except Exception as error:  # noqa: BLE001 - a plugin may return anything
+                failure = TypeError(f"returned no pairs (name, value): {error_text(error)}")
+        notice(plugins.hook_failure(plugin, "ot_environment", failure))
     return versions

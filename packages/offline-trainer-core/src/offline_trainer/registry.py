@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text, stdout_to_stderr
 from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
 from offline_trainer.notices import notice
@@ -58,14 +59,17 @@ def register_imports(
     for index, name in enumerate(imports):
         buffer = Buffer(Provider(name, plugin=name, origin="imports"))
         try:
-            module = importlib.import_module(name)
-            register = getattr(module, "register", None)
-            if register is None:
-                raise AttributeError(f"{module.__file__} has no function register(registry)")
-            register(buffer)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - any code stands in a module
+            with stdout_to_stderr():
+                module = importlib.import_module(name)
+                register = getattr(module, "register", None)
+                if register is None:
+                    raise AttributeError(f"{module.__file__} has no function register(registry)")
+                register(buffer)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - any code stands in a module
             failed = ConfigError(
-                f"`{name}` of imports: failed: {type(error).__name__}: {error}",
+                f"`{name}` of imports: failed: {error_text(error)}",
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),
@@ -83,5 +87,7 @@ def _resolve(plugins: Plugins, key: str) -> Entry | None:
         if isinstance(found, Entry):
             return found
         if found is not None:
-            notice(f"plugin '{plugin}' failed in ot_resolve_component for `{key}`: {found!r}")
+            if not isinstance(found, Exception):
+                found = TypeError(f"returned a {type(found).__name__}, not an Entry or None")
+            notice(plugins.hook_failure(plugin, f"ot_resolve_component for `{key}`", found))
     return None

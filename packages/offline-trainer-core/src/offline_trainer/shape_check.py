@@ -17,6 +17,7 @@ from offline_trainer.config.validate import validate_post_model, validate_with_d
 from offline_trainer.engine import RunSettings, ShapeTrace, ShapeTracer
 from offline_trainer.experiment import Prepared
 from offline_trainer.explanation import explain
+from offline_trainer.outcome import exits_told
 from offline_trainer.protocols import Loss, LossOutput
 from offline_trainer.random_state import seed_host
 from offline_trainer.unused import unused_by_objects
@@ -37,6 +38,7 @@ class ShapeReport:
     warnings: tuple[Note, ...]
 
 
+@exits_told()
 def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeReport:
     """Build every component of a config and send the first training batch through its models.
 

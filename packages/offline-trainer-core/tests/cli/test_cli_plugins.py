@@ -39,6 +39,13 @@ def test_each_plugin_has_its_state_keys_and_load_time(install: Install, ot: Ot) 
     assert "nothing_of_that_name" in rows["ot-broken"]["reason"]
 
 
+def test_what_a_plugin_prints_does_not_get_into_the_json(install: Install, ot: Ot) -> None:
+    install("loud", "print('HELLO')\n" + GOOD)
+    result = ot("plugins", "--json")
+    assert states(result)["ot-loud"]["state"] == "ok"
+    assert "HELLO" in result.stderr
+
+
 def test_a_disabled_plugin_says_who_disabled_it(
     install: Install, ot: Ot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,28 @@ def test_doctor_knows_an_entry_point_that_went_stale(install: Install, ot: Ot) -
     assert finding["kind"] == "stale-entry-point"
     assert "`moved = moved`" in finding["message"]
     assert "pip install --editable '/somewhere/ot moved'" in finding["help"]
+
+
+def test_a_package_that_raises_what_is_no_exception_is_no_stale_entry_point(
+    install: Install, ot: Ot
+) -> None:
+    folder = install("leaving", None)
+    (folder / "leaving").mkdir()
+    (folder / "leaving" / "__init__.py").write_text("print('on the way')\nraise GeneratorExit\n")
+    (folder / "ot_leaving-0.2.0.dist-info" / "entry_points.txt").write_text(
+        "[offline_trainer.plugins]\nleaving = leaving.plugin\n"
+    )
+    (finding,) = json.loads(ot("doctor", "leaving", "--json").stdout)["findings"]
+    assert (finding["kind"], finding["message"]) == ("not-loaded", "GeneratorExit")
+
+
+def test_an_entry_point_that_names_an_object_is_no_stale_one(install: Install, ot: Ot) -> None:
+    folder = install("one")
+    (folder / "ot_one-0.2.0.dist-info" / "entry_points.txt").write_text(
+        "[offline_trainer.plugins]\none = one:register\n"
+    )
+    (finding,) = json.loads(ot("doctor", "one", "--json").stdout)["findings"]
+    assert (finding["kind"], "must name a module" in finding["message"]) == ("not-loaded", True)
 
 
 def test_a_module_missing_inside_a_plugin_is_no_stale_entry_point(install: Install, ot: Ot) -> None:

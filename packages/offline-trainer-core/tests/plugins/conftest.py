@@ -23,6 +23,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         name: str = "",
         version: str = "0.2.0",
         folder: str = "",
+        entry: str = "",
     ) -> None:
         distribution = distribution or f"ot-{module}"
         root = tmp_path / (folder or distribution)
@@ -31,8 +32,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
         )
-        entry = f"[offline_trainer.plugins]\n{name or module} = {module}\n"
-        (info / "entry_points.txt").write_text(entry)
+        entry = entry or f"{name or module} = {module}"
+        (info / "entry_points.txt").write_text(f"[offline_trainer.plugins]\n{entry}\n")
         (root / f"{module}.py").write_text(source.replace("{module}", module))
         monkeypatch.syspath_prepend(str(root))
         modules.append(module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -54,5 +55,8 @@ def test_a_check_that_raises_is_named_and_stops_nobody(
 ) -> None:
     install("failing", FAILS)
     assert prepare(config).data["run"]["name"]
-    line = "plugin 'failing' failed in ot_check_config: RuntimeError: in the hook"
-    assert capsys.readouterr().err == f"ot: {line}\n"
+    line = (
+        "plugin 'failing' (ot-failing 0.2.0) failed in ot_check_config: RuntimeError: in the hook"
+    )
+    place = f"{sys.modules['failing'].__file__}:{FAILS.count(chr(10))}"
+    assert capsys.readouterr().err == f"ot: {line} ({place})  [OT_DISABLE_PLUGINS=failing]\n"

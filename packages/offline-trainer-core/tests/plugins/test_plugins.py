@@ -228,17 +228,58 @@ def test_a_resolver_that_raises_is_named_and_the_next_is_asked(
     install("b_fine", GOOD + RESOLVES)
     registry = build_registry(load_plugins())
     assert registry.get_module("data.by_b_fine").loads == "b_fine:Data"
-    assert "plugin 'a_broken' failed in ot_resolve_component" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "ot: plugin 'a_broken' (ot-a_broken 0.2.0) failed in ot_resolve_component for "
+        "`data.by_b_fine`: RuntimeError: in the resolver ("
+    )
+    assert line.endswith("a_broken.py:11)  [OT_DISABLE_PLUGINS=a_broken]")
 
 
-def test_ten_broken_plugins_at_once_each_have_a_status(install: Install) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return dict", "returned a type, not an Entry or None"),
+        ("raise ValueError('one\\ntwo \\x1b[31mred')", r"ValueError: one two \x1b[31mred ("),
+        ("import sys; sys.exit(0)", "it ended the program with SystemExit: 0 ("),
+    ],
+)
+def test_a_failing_hook_is_one_line_without_escapes_whatever_it_does(
+    install: Install, capsys: pytest.CaptureFixture[str], body: str, said: str
+) -> None:
+    install("odd", GOOD + CANNOT_RESOLVE.replace('raise RuntimeError("in the resolver")', body))
+    assert "data.none" not in build_registry(load_plugins())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert line.endswith("  [OT_DISABLE_PLUGINS=odd]")
+
+
+def test_many_broken_plugins_at_once_each_have_a_status(install: Install) -> None:
     for number, (source, _, _) in enumerate(BROKEN.values()):
         install(f"broken_{number}", source)
     install("fine", GOOD)
     plugins = load_plugins()
     problems = plugins.problems()
-    assert len(problems) == len(BROKEN) == 10
+    assert len(problems) == len(BROKEN)
     for status in problems:
         assert f"plugin '{status.provider.plugin}' (ot-{status.module} 0.2.0)" in status.problem()
         assert "OT_DISABLE_PLUGINS=" in status.problem()
     assert "data.fine" in build_registry(plugins)
+
+
+def test_an_entry_point_that_names_an_object_is_told_to_name_the_module(install: Install) -> None:
+    install("one", GOOD, entry="one = one:ot_register_components")
+    status = status_of(load_plugins(), "one")
+    assert status.state == "error"
+    assert status.reason.endswith('must name a module; write one = "one"')
+
+
+def test_of_two_entry_points_on_one_module_the_second_is_named(install: Install) -> None:
+    install("one", GOOD, entry="a = one\nb = one")
+    plugins = load_plugins()
+    assert status_of(plugins, "a").state == "ok"
+    status = status_of(plugins, "b")
+    assert status.reason == (
+        "its module one is loaded as plugin 'a' (ot-one 0.2.0) already; one entry point is enough"
+    )
+    assert [entry.key for entry in build_registry(plugins).entries()].count("data.one") == 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from model_constructor.foreign import error_text
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer.notices import notice
 
@@ -90,13 +91,15 @@ class Hooks:
         for name, callback, method in tuple(self._called[hook]):
             try:
                 method(state, self.control)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 if getattr(callback, "critical", True):
                     raise ComponentFailedError(
-                        f"callback {name} failed in {hook}: {type(error).__name__}: {error}"
+                        f"callback {name} failed in {hook}: {error_text(error)}"
                     ) from error
                 self._disable(name, callback)
-                notice(f"callback {name} failed in {hook} and is disabled: {error}")
+                notice(f"callback {name} failed in {hook} and is disabled: {error_text(error)}")
 
     def state_dict(self) -> dict[str, Any]:
         """The states of the callbacks that have one, by position and name."""

@@ -85,12 +85,6 @@ class PluginCommands:
             target = entry.target
         except ConfigError as error:
             raise OfflineTrainerError(error.message, help=error.help) from error
-        except SystemExit as error:
-            raise OfflineTrainerError(
-                f"`{entry.key}` from {entry.provider} cannot be loaded from {entry.loads}: "
-                f"it ended the program with SystemExit: {error}",
-                help=f"ot doctor {entry.provider.plugin}",
-            ) from error
         if not isinstance(target, click.Command):
             raise OfflineTrainerError(
                 f"`{entry.key}` from {entry.provider} is no command: {entry.loads} is of type "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from model_constructor.foreign import error_text
 from offline_trainer.engine import Stage
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Logger
@@ -32,9 +33,11 @@ class Loggers:
         for logger in tuple(self._loggers):
             try:
                 action(logger)
-            except Exception as error:  # noqa: BLE001 - a logger may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a logger may raise anything
                 self._loggers.remove(logger)
                 notice(
                     f"logger {type(logger).__name__} failed and is disabled for the rest of the "
-                    f"run: {type(error).__name__}: {error}"
+                    f"run: {error_text(error)}"
                 )

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from importlib_metadata import version
 
+from model_constructor.foreign import stdout_to_stderr
 from model_constructor.registry import Registry, normalized
 from offline_trainer.plugins.editable import changed_entry_points, editable_folder, reinstall
 from offline_trainer.plugins.loader import Plugins, PluginStatus
@@ -150,7 +151,7 @@ def _environment(plugins: Plugins, names: Collection[str]) -> tuple[list[Row], l
 def _finding(problem: Problem) -> Finding:
     status = problem.status
     name, provider = status.provider.plugin, str(status.provider)
-    if status.state == "error" and not _is_findable(status.module):
+    if status.state == "error" and not _is_findable(status.module.partition(":")[0]):
         folder = editable_folder(status.provider.distribution)
         where = f", installed editable from {folder}" if folder else ""
         return Finding(
@@ -167,9 +168,12 @@ def _finding(problem: Problem) -> Finding:
 
 def _is_findable(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        with stdout_to_stderr():  # it imports the parent package
+            return find_spec(module) is not None
     except ModuleNotFoundError as error:
         # The parent package is missing too, or exists and needs something that is not there.
         return not (error.name and (module + ".").startswith(error.name + "."))
-    except (Exception, SystemExit):  # noqa: BLE001 - a plugin's package may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a plugin's package may raise anything
         return True

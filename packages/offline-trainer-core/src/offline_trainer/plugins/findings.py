@@ -31,9 +31,7 @@ def check_by_plugins(plugins: Plugins, data: Mapping[str, Any], sources: SourceM
     calls = plugins.call_each("ot_check_config", config=copy.deepcopy(data), report=report)
     for plugin, result in calls:
         if isinstance(result, Exception):
-            notice(
-                f"plugin '{plugin}' failed in ot_check_config: {type(result).__name__}: {result}"
-            )
+            notice(plugins.hook_failure(plugin, "ot_check_config", result))
         for message, path in reported:
             errors.append(
                 ConfigError(

@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 import pluggy
 
+from model_constructor.foreign import error_text, raised_at, stdout_to_stderr
 from model_constructor.registry import Buffer, Provider
 from offline_trainer.plugins import hooks
 from offline_trainer.plugins.discovery import Candidate, discover
 from offline_trainer.plugins.heavy import HeavyImports
 from offline_trainer.plugins.hook_checks import WrongHookError, check_hooks
 from offline_trainer.plugins.selection import Selection
+from offline_trainer.plugins.targets import on_one_line
 from offline_trainer.plugins.tracebacks import own_traceback
 
 State = Literal["ok", "disabled", "error", "incompatible", "duplicate-name"]
@@ -100,15 +102,15 @@ class Plugins:
             **arguments: The hook's.
         """
         for implementation in self._implementations(hook):
-            if only is not None and implementation.plugin_name not in only:
-                continue
-            try:
-                yield implementation.plugin_name, _call(implementation, arguments)
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-                yield implementation.plugin_name, error
-            except SystemExit as error:
-                reason = f"it ended the program with SystemExit: {error}"
-                yield implementation.plugin_name, RuntimeError(reason)
+            if only is None or implementation.plugin_name in only:
+                yield implementation.plugin_name, _answer(implementation, arguments)
+
+    def hook_failure(self, plugin: str, hook: str, error: Exception) -> str:
+        """The one line that goes to stderr for a plugin whose hook raised."""
+        status = next(s for s in self.statuses if s.state == "ok" and s.provider.plugin == plugin)
+        text, place = on_one_line(error), raised_at(error)
+        at = f" ({place})" if place not in text else ""
+        return f"{status} failed in {hook}: {text}{at}  [OT_DISABLE_PLUGINS={plugin}]"
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
@@ -129,7 +131,7 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     plugins.warnings = selection.unmatched(candidates)
     for candidate in candidates:
         started = time.perf_counter()
-        with HeavyImports(candidate.module) as heavy:
+        with HeavyImports(candidate.module) as heavy, stdout_to_stderr():
             status = _load(candidate, selection, plugins)
         status.load_ms = (time.perf_counter() - started) * 1e3
         status.heavy_imports = heavy.found()
@@ -148,6 +150,10 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
         status.state = "duplicate-name"
         status.reason = f"the name is taken by {_owner(candidate.name, plugins)}"
         return status
+    status.reason = _entry_point_problem(candidate, plugins)
+    if status.reason:
+        status.state = "error"
+        return status
     try:
         module = importlib.import_module(candidate.module)
         incompatible = _api_problem(module)
@@ -155,20 +161,35 @@ def _load(candidate: Candidate, selection: Selection, plugins: Plugins) -> Plugi
             status.state, status.reason = "incompatible", incompatible
             return status
         buffer = _register(module, candidate, plugins.manager)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
         if plugins.manager.has_plugin(candidate.name):
             plugins.manager.unregister(name=candidate.name)
         status.state = "error"
         if isinstance(error, WrongHookError):
             status.reason = str(error)
             return status
-        # A status has one line, and messages of others may have several.
-        status.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        status.reason = on_one_line(error)
         status.traceback = own_traceback(error, candidate.module)
         return status
     plugins.buffers.append(buffer)
     status.keys = tuple(entry.key for entry in buffer.entries)
     return status
+
+
+def _entry_point_problem(candidate: Candidate, plugins: Plugins) -> str:
+    """Why the entry point cannot be a plugin, seen without importing anything; empty if it can."""
+    module, colon, _ = candidate.module.partition(":")
+    if colon:
+        return (
+            f"its entry point names an object, and must name a module; "
+            f'write {candidate.name} = "{module.strip()}"'
+        )
+    for other in plugins.statuses:
+        if other.state == "ok" and other.module == module:
+            return f"its module {module} is loaded as {other} already; one entry point is enough"
+    return ""
 
 
 def _register(module: ModuleType, candidate: Candidate, manager: pluggy.PluginManager) -> Buffer:
@@ -199,6 +220,18 @@ def _api_problem(module: ModuleType) -> str:
 
 def _call(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
     return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _answer(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+    """What a hook returns, or the exception it raises."""
+    try:
+        return _call(implementation, arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
+        if isinstance(error, Exception):
+            return error
+        return RuntimeError(error_text(error)).with_traceback(error.__traceback__)
 
 
 def _owner(name: str, plugins: Plugins) -> str:

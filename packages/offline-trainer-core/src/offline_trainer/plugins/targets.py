@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model_constructor.errors import ConfigError
+from model_constructor.foreign import error_text
 from model_constructor.registry import Entry
 
 
@@ -16,11 +17,12 @@ def failure_of(entry: Entry) -> BaseException | None:
         return None
     try:
         _ = entry.target
-    except (ConfigError, SystemExit) as error:
+    except ConfigError as error:
         return error.__cause__ or error
     return None
 
 
 def on_one_line(error: BaseException) -> str:
-    """An exception's type and message; messages of others may have several lines."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """An exception's type and message, without the line breaks and escapes that may be in it."""
+    text = " ".join(error_text(error).split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -74,8 +74,8 @@ class Components:
         try:
             entry = self.registry.get_module(key)
             target = entry.target
-        except (ConfigError, SystemExit) as error:
-            is_lacking = isinstance(error, ConfigError) and error.code == NEEDS_MORE
+        except ConfigError as error:
+            is_lacking = error.code == NEEDS_MORE
             (self.lacking if is_lacking else self.unreadable).append(key)
             self.definitions[key] = {}
             return
