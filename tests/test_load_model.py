@@ -87,3 +87,14 @@ def test_a_block_of_a_plugin_needs_the_trainers_registry(run: Path) -> None:
     assert "build_registry()" in caught.value.help
     config.write_text(config.read_text().replace("plugin_block", "mlp"))
     assert load_model(run, registry=build_registry()) is not None
+
+
+def test_a_run_from_before_a_rename_is_loaded_as_it_is(run: Path) -> None:
+    registry = build_registry()
+    registry.add_alias("perceptron", "mlp", since="2")
+    registry.rename_parameter("mlp", "sizes", "dims", since="2")
+    expected = load_model(run)(torch.ones(1, 4))
+    config = run / "config.resolved.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("_type_: mlp", "_type_: perceptron").replace("dims:", "sizes:"))
+    assert torch.equal(load_model(run, registry=registry)(torch.ones(1, 4)), expected)

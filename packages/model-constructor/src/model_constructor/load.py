@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigErrors, close_matches
 from model_constructor.graph.compiler import compile_all
@@ -62,10 +63,12 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
     from model_constructor.torch.builder import build
 
     checkpoint = _checkpoint(Path(source))
+    registry = registry if registry is not None else default_registry()
     config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
+    # A run's record keeps the names of its day; nobody is told to rewrite it.
+    config = with_present_names(config, registry, warn=lambda text: None)
     graphs = compile_all(config.data, config.source_map)
     tensors = _read_tensors(checkpoint)
-    registry = registry if registry is not None else default_registry()
     models = {}
     for each, graph in graphs.items():
         # Where the weights started no longer matters, and may be gone.
