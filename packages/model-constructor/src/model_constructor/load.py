@@ -1,15 +1,13 @@
 """Loads a trained model from a run directory or a checkpoint, without the trainer.
 
-What is read is data: no name in it is imported. Bytes are checked against the manifest.
+What is read is data: no name in it is imported.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
@@ -18,14 +16,12 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import Start
 from model_constructor.keys import default_registry
 from model_constructor.registry import Registry
+from model_constructor.saved_weights import read_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 CONFIG = "config.resolved.yaml"
-MANIFEST = "MANIFEST.json"
-WEIGHTS = "model.safetensors"
-STATE = "state.json"
 
 
 def load_model(
@@ -34,8 +30,8 @@ def load_model(
     """A trained model of a run, on the CPU, in evaluation mode.
 
     Args:
-        source: A run directory, of which the last checkpoint is taken, or a checkpoint directory
-            in one.
+        source: A run directory, of which the newest good checkpoint is taken, or a checkpoint
+            directory in one.
         name: Which model, where the run has several.
         registry: Where components are looked up; by default this package's own. With a plugin's
             blocks, give `offline_trainer.registry.build_registry()`.
@@ -62,13 +58,13 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
     """All trained models of a run by name; as `load_model`."""
     from model_constructor.torch.builder import build
 
-    checkpoint = _checkpoint(Path(source))
+    run = run_directory(Path(source))
     registry = registry if registry is not None else default_registry()
-    config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
+    config = resolve_config(run / CONFIG, untrusted=True)
     # A run's record keeps the names of its day; nobody is told to rewrite it.
     config = with_present_names(config, registry, warn=lambda text: None)
     graphs = compile_all(config.data, config.source_map)
-    tensors = _read_tensors(checkpoint)
+    checkpoint, tensors = read_weights(Path(source), run, config.data)
     models = {}
     for each, graph in graphs.items():
         # Where the weights started no longer matters, and may be gone.
@@ -90,22 +86,6 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
     return models
 
 
-def _checkpoint(source: Path) -> Path:
-    if (source / MANIFEST).is_file():
-        return source
-    pointer = source / "checkpoints" / "last"
-    if not pointer.is_file():
-        raise ConfigError(
-            f"{source} is neither a run directory with a checkpoint nor a checkpoint",
-            code="OT0450",
-            help="a run directory holds config.resolved.yaml and checkpoints/last",
-        )
-    name = pointer.read_text().strip()
-    if "/" in name or not (pointer.parent / name / MANIFEST).is_file():
-        raise ConfigError(f"{pointer} names {name!r}, which is no checkpoint", code="OT0450")
-    return pointer.parent / name
-
-
 def run_directory(source: Path) -> Path:
     """The run directory that a path is, or lies in, however deep.
 
@@ -116,36 +96,10 @@ def run_directory(source: Path) -> Path:
         if (folder / CONFIG).is_file():
             return folder
     raise ConfigError(
-        f"no {CONFIG} in {source} or any folder above it",
+        f"{source} is neither a run directory nor in one: it has no {CONFIG}",
         code="OT0450",
         help="keep a checkpoint in its run directory, or copy that file beside it",
     )
-
-
-def _read_tensors(checkpoint: Path) -> dict[str, Tensor]:
-    """The saved tensors by name; a tensor that several names share appears under each."""
-    from safetensors.torch import load
-
-    try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
-        recorded = {file["path"]: file["sha256"] for file in manifest["files"]}
-        tensors = load(_verified(checkpoint / WEIGHTS, recorded))
-        state: Any = json.loads(_verified(checkpoint / STATE, recorded))
-        aliases: dict[str, str] = state["values"]["model"]["aliases"]
-        return {**tensors, **{name: tensors[first] for name, first in aliases.items()}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{checkpoint} cannot be read: {error}", code="OT0452") from error
-
-
-def _verified(file: Path, recorded: dict[str, str]) -> bytes:
-    content = file.read_bytes()
-    if sha256(content).hexdigest() != recorded[file.name]:
-        raise ConfigError(
-            f"{file} is damaged: its bytes are not those that were saved",
-            code="OT0452",
-            help="take an older checkpoint of the run",
-        )
-    return content
 
 
 def _with_hint(error: ConfigError) -> ConfigError:
