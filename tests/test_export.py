@@ -83,13 +83,60 @@ def test_an_exported_model_is_read_without_the_trainer(to: str, run: Path, ot: R
     assert read.stdout == "True\n", read.stderr
 
 
-def test_a_model_that_computes_something_else_is_an_error(tmp_path: Path) -> None:
-    class Noisy(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x + torch.rand_like(x)
+class Outputs(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        size = {"rows": x.shape[0], "nothing": None}
+        return {"nan": x.sum(1) / 0 * 0, "inf": x / 0, "sign": x > 0, "best": x.argmax(1), **size}
 
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_outputs_of_every_type_are_compared(to: str, tmp_path: Path) -> None:
+    exported = export_model(Outputs(), [torch.randn(4, 3)], to, tmp_path / "model")
+    assert exported.largest_difference == 0.0
+    assert exported.size == (tmp_path / "model").stat().st_size
+
+
+class Random(nn.Module):
+    """Gives something else at each call, in one of its outputs."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        noise = torch.rand_like(x)
+        return x, noise.mul(1e6).long() if self.output == "whole" else noise
+
+
+@pytest.mark.parametrize("output", ["whole", "float"])
+def test_what_was_there_is_replaced_only_by_what_was_compared(output: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.pt2"
+    file.write_text("good")
     with pytest.raises(ExportError, match="differs from the model"):
-        export_model(Noisy(), [torch.zeros(4, 2)], "torch-export", tmp_path / "model.pt2")
+        export_model(Random(output), [torch.zeros(4, 2)], "torch-export", file)
+    assert file.read_text() == "good"
+    assert list(tmp_path.iterdir()) == [file]
+    export_model(nn.Linear(2, 2), [torch.zeros(4, 2)], "torch-export", file)
+    assert torch.export.load(file)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_place_that_cannot_be_written_is_an_error(to: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "folder", tmp_path / "file" / "model"):
+        with pytest.raises(ExportError, match="cannot write"):
+            export_model(nn.Linear(2, 2), [torch.zeros(4, 2)], to, path)
+
+
+def test_an_output_that_onnx_does_not_have_is_an_error(tmp_path: Path) -> None:
+    class Constant(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, int]:
+            return x * 2, 3
+
+    with pytest.raises(ExportError, match=r"torch\.onnx cannot write the model: .*3"):
+        export_model(Constant(), [torch.zeros(4, 2)], "onnx", tmp_path / "model.onnx")
 
 
 def test_a_model_that_cannot_be_followed_is_an_error(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ FORMATS = ("safetensors", "torch-export", "onnx")
 @click.option("--model", "name", metavar="NAME", help="Which model, where the run has several.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; by default in RUN/exports.",
 )
 def command(run: Path, to: str, name: str | None, output: Path | None) -> None:
@@ -33,8 +33,7 @@ def command(run: Path, to: str, name: str | None, output: Path | None) -> None:
     name = _chosen(name, models)
     path = output or run_directory(run) / "exports" / f"{name}{SUFFIXES[to]}"
     exported = export_model(models[name], _inputs(run, models, name), to, path)
-    size = sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
-    click.echo(f"exported {path} ({to}, {size / 1e6:.1f} MB)")
+    click.echo(f"exported {path} ({to}, {exported.size / 1e6:.1f} MB)")
     click.echo(
         f"loaded again and compared on {exported.rows} rows: "
         f"largest difference {exported.largest_difference:.3g}"
