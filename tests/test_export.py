@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model_constructor import load_model
+from model_constructor.errors import ConfigError
 from offline_trainer.experiment import run_experiment
 from offline_trainer_torch.export import FORMATS, ExportError, export_model
 from ot_process import RunOt
@@ -163,3 +165,86 @@ def test_what_cannot_be_exported(
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+BLOCK = """\
+from torch import nn
+
+print("IMPORTED")
+
+class Scale(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+def register(registry):
+    registry.add("own.scale", Scale)
+"""
+
+
+@pytest.fixture
+def importing(tmp_path: Path, ot: RunOt) -> Path:
+    """A run whose config imports a module of its own folder."""
+    (tmp_path / "own_block.py").write_text(BLOCK)
+    layers = [
+        {"_type_": "nn.Linear", "in_features": 4, "out_features": 2},
+        {"_type_": "own.scale", "factor": 0.5},
+    ]
+    config = {
+        **CONFIG,
+        "imports": ["own_block"],
+        "settings": {"allowed_import_prefixes": ["own_block"]},
+        "model": {"sequential": {"inputs": ["x"], "layers": layers}},
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config, indent=1))
+    done = ot("run", "config.yaml")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "small"
+
+
+def test_a_runs_own_imports_need_the_callers_word(importing: Path, ot: RunOt) -> None:
+    refused = ot("export", "small", "--to", "safetensors")
+    assert refused.returncode == 2
+    assert "IMPORTED" not in refused.stdout + refused.stderr
+    assert "OT0318" in refused.stderr
+    assert "--trust" in refused.stderr
+    done = ot("export", "small", "--to", "safetensors", "--trust")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.count("IMPORTED") == 1
+    assert (importing / "exports/model.safetensors").is_file()
+    with pytest.raises(ConfigError) as caught:
+        load_model(importing)
+    assert "['own_block']" in caught.value.help
+
+
+def test_what_a_run_did_not_store_can_be_given(tmp_path: Path, ot: RunOt) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n3,4\n5,6\n7,8\n")
+    config = {
+        **CONFIG,
+        "model": {
+            "sequential": {
+                "inputs": ["x"],
+                "layers": [
+                    {"_type_": "nn.Linear", "in_features": 1, "out_features": 1},
+                    {"_type_": "nn.Flatten", "start_dim": 0},
+                ],
+            }
+        },
+        "data": {
+            "_type_": "data.table",
+            "path": "${env:MY_KEY}",
+            "target": "b",
+            "batch_size": 2,
+        },
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config, indent=1))
+    done = ot("run", "config.yaml", env={"MY_KEY": "table.csv"})
+    assert done.returncode == 0, done.stderr
+    refused = ot("export", "small", "--to", "safetensors")
+    assert refused.returncode == 2
+    assert "data.path was made from a secret, which a run does not store" in refused.stderr
+    done = ot("export", "small", "data.path=table.csv", "--to", "safetensors")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
@@ -72,7 +72,7 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
         try:
             model = build(plain, registry, sources=config.source_map, settings=config.settings)
         except ConfigError as error:
-            raise _with_hint(error) from error
+            raise _with_hint(error, config.data.get("imports")) from error
         own = {
             n.removeprefix(f"{each}."): t for n, t in tensors.items() if n.startswith(f"{each}.")
         }
@@ -102,15 +102,21 @@ def run_directory(source: Path) -> Path:
     )
 
 
-def _with_hint(error: ConfigError) -> ConfigError:
+def _with_hint(error: ConfigError, imports: Any) -> ConfigError:
     """Say of a component that is unknown here where it may come from."""
+    where = (
+        "a plugin's blocks need offline-trainer-core, which finds them: install both and give "
+        "load_model(registry=offline_trainer.registry.build_registry())"
+    )
+    if imports:
+        where += (
+            f"; the run's own imports are left out: call register(registry) of {imports} yourself "
+            "if you trust them"
+        )
     errors = []
     for single in error.errors:
         if single.code == "OT0301":
             single = single.located((), None)
-            single.help = (
-                "a plugin's blocks need offline-trainer-core, which finds them: install both and "
-                "give load_model(registry=offline_trainer.registry.build_registry())"
-            )
+            single.help = where
         errors.append(single)
     return errors[0] if len(errors) == 1 else ConfigErrors(errors)
