@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from offline_trainer.cli import main
+from ot_process import RunOt
 
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "configs/models"
@@ -79,3 +80,32 @@ def test_wrong_inputs(arguments: tuple[str, ...], words: str) -> None:
     assert result.exit_code in (1, 2)
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+OWN = """\
+from torch import nn
+
+def register(registry):
+    registry.add("own.bias", nn.Linear)
+    registry.rename_parameter("own.bias", "inputs", "in_features", since="2")
+"""
+OWN_MODEL = """\
+schema_version: 1
+imports: [own_layers]
+settings: {allowed_import_prefixes: [own_layers]}
+model:
+  sequential:
+    inputs: [x]
+    layers: [{_type_: own.bias, inputs: 3, out_features: 2}]
+"""
+
+
+def test_a_model_alone_has_its_own_imports_and_former_names(tmp_path: Path, ot: RunOt) -> None:
+    (tmp_path / "own_layers.py").write_text(OWN)
+    (tmp_path / "model.yaml").write_text(OWN_MODEL)
+    done = ot("model", "summary", "model.yaml")
+    assert "model: 8 parameters" in done.stdout, done.stderr
+    assert "`inputs`" in done.stderr
+    refused = ot("model", "summary", "model.yaml", "--untrusted")
+    assert refused.returncode == 2
+    assert "OT0318" in refused.stderr

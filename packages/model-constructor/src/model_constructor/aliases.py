@@ -86,6 +86,20 @@ def use_present_names(
     )
 
 
+def with_present_names(
+    resolved: ResolvedConfig, registry: Registry, warn: Callable[[str], None]
+) -> ResolvedConfig:
+    """As `use_present_names`, for a caller that has nothing more to check before it reports.
+
+    Raises:
+        ConfigError: Two names of one parameter, together with all others.
+    """
+    findings = Findings()
+    resolved = use_present_names(resolved, registry, findings, warn)
+    findings.raise_all()
+    return resolved
+
+
 def old_names(
     data: Mapping[str, Any], registry: Registry
 ) -> tuple[list[OldName], list[ConfigError]]:

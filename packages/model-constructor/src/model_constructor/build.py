@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError
 from model_constructor.graph.compiler import compile_ir
@@ -42,7 +45,10 @@ def build_model(
     >>> build_model({"schema_version": 1, "model": model})(torch.zeros(4, 8)).shape
     torch.Size([4, 2])
     """
+    registry = registry if registry is not None else default_registry()
     config = resolve_config(source, overrides)
+    warn = partial(warnings.warn, category=FutureWarning, stacklevel=4)
+    config = with_present_names(config, registry, warn)
     if "model" not in config.data:
         raise ConfigError(
             "`model` is missing",
@@ -63,6 +69,6 @@ def build_model(
 
     return build(
         graph,
-        registry if registry is not None else default_registry(),
+        registry,
         seed=seed,
     )

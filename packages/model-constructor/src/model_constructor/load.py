@@ -1,30 +1,27 @@
 """Loads a trained model from a run directory or a checkpoint, without the trainer.
 
-What is read is data: no name in it is imported. Bytes are checked against the manifest.
+What is read is data: no name in it is imported.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigErrors, close_matches
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import Start
 from model_constructor.keys import default_registry
 from model_constructor.registry import Registry
+from model_constructor.saved_weights import read_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 CONFIG = "config.resolved.yaml"
-MANIFEST = "MANIFEST.json"
-WEIGHTS = "model.safetensors"
-STATE = "state.json"
 
 
 def load_model(
@@ -33,8 +30,8 @@ def load_model(
     """A trained model of a run, on the CPU, in evaluation mode.
 
     Args:
-        source: A run directory, of which the last checkpoint is taken, or a checkpoint directory
-            in one.
+        source: A run directory, of which the newest good checkpoint is taken, or a checkpoint
+            directory in one.
         name: Which model, where the run has several.
         registry: Where components are looked up; by default this package's own. With a plugin's
             blocks, give `offline_trainer.registry.build_registry()`.
@@ -61,11 +58,13 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
     """All trained models of a run by name; as `load_model`."""
     from model_constructor.torch.builder import build
 
-    checkpoint = _checkpoint(Path(source))
-    config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
-    graphs = compile_all(config.data, config.source_map, settings=config.settings)
-    tensors = _read_tensors(checkpoint)
+    run = run_directory(Path(source))
     registry = registry if registry is not None else default_registry()
+    config = resolve_config(run / CONFIG, untrusted=True)
+    # A run's record keeps the names of its day; nobody is told to rewrite it.
+    config = with_present_names(config, registry, warn=lambda text: None)
+    graphs = compile_all(config.data, config.source_map, settings=config.settings)
+    checkpoint, tensors = read_weights(Path(source), run, config.data)
     models = {}
     for each, graph in graphs.items():
         # Where the weights started no longer matters, and may be gone.
@@ -73,7 +72,7 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
         try:
             model = build(plain, registry)
         except ConfigError as error:
-            raise _with_hint(error) from error
+            raise _with_hint(error, config.data.get("imports")) from error
         own = {
             n.removeprefix(f"{each}."): t for n, t in tensors.items() if n.startswith(f"{each}.")
         }
@@ -87,22 +86,6 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
     return models
 
 
-def _checkpoint(source: Path) -> Path:
-    if (source / MANIFEST).is_file():
-        return source
-    pointer = source / "checkpoints" / "last"
-    if not pointer.is_file():
-        raise ConfigError(
-            f"{source} is neither a run directory with a checkpoint nor a checkpoint",
-            code="OT0450",
-            help="a run directory holds config.resolved.yaml and checkpoints/last",
-        )
-    name = pointer.read_text().strip()
-    if "/" in name or not (pointer.parent / name / MANIFEST).is_file():
-        raise ConfigError(f"{pointer} names {name!r}, which is no checkpoint", code="OT0450")
-    return pointer.parent / name
-
-
 def run_directory(source: Path) -> Path:
     """The run directory that a path is, or lies in, however deep.
 
@@ -113,47 +96,27 @@ def run_directory(source: Path) -> Path:
         if (folder / CONFIG).is_file():
             return folder
     raise ConfigError(
-        f"no {CONFIG} in {source} or any folder above it",
+        f"{source} is neither a run directory nor in one: it has no {CONFIG}",
         code="OT0450",
         help="keep a checkpoint in its run directory, or copy that file beside it",
     )
 
 
-def _read_tensors(checkpoint: Path) -> dict[str, Tensor]:
-    """The saved tensors by name; a tensor that several names share appears under each."""
-    from safetensors.torch import load
-
-    try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
-        recorded = {file["path"]: file["sha256"] for file in manifest["files"]}
-        tensors = load(_verified(checkpoint / WEIGHTS, recorded))
-        state: Any = json.loads(_verified(checkpoint / STATE, recorded))
-        aliases: dict[str, str] = state["values"]["model"]["aliases"]
-        return {**tensors, **{name: tensors[first] for name, first in aliases.items()}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{checkpoint} cannot be read: {error}", code="OT0452") from error
-
-
-def _verified(file: Path, recorded: dict[str, str]) -> bytes:
-    content = file.read_bytes()
-    if sha256(content).hexdigest() != recorded[file.name]:
-        raise ConfigError(
-            f"{file} is damaged: its bytes are not those that were saved",
-            code="OT0452",
-            help="take an older checkpoint of the run",
-        )
-    return content
-
-
-def _with_hint(error: ConfigError) -> ConfigError:
+def _with_hint(error: ConfigError, imports: Any) -> ConfigError:
     """Say of a component that is unknown here where it may come from."""
+    where = (
+        "a plugin's blocks need offline-trainer-core, which finds them: install both and give "
+        "load_model(registry=offline_trainer.registry.build_registry())"
+    )
+    if imports:
+        where += (
+            f"; the run's own imports are left out: call register(registry) of {imports} yourself "
+            "if you trust them"
+        )
     errors = []
     for single in error.errors:
         if single.code == "OT0301":
             single = single.located((), None)
-            single.help = (
-                "a plugin's blocks need offline-trainer-core, which finds them: install both and "
-                "give load_model(registry=offline_trainer.registry.build_registry())"
-            )
+            single.help = where
         errors.append(single)
     return errors[0] if len(errors) == 1 else ConfigErrors(errors)

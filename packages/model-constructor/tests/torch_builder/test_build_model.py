@@ -152,3 +152,17 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.Monkey
         build_model(as_mapping())
     assert caught.value.code == "OT0423"
     assert caught.value.help == "pip install model-constructor[torch]"
+
+
+def test_former_names_work_and_warn_at_the_callers_line() -> None:
+    registry = default_registry()
+    registry.add_alias("perceptron", "mlp", since="2")
+    registry.rename_parameter("mlp", "sizes", "dims", since="2")
+    layers = [{"_type_": "perceptron", "sizes": [2, 3]}]
+    config = {"schema_version": 1, "model": {"sequential": {"inputs": ["x"], "layers": layers}}}
+    with pytest.warns(FutureWarning) as caught:
+        model = build_model(config, registry=registry)
+    assert model(torch.zeros(1, 2)).shape == (1, 3)
+    texts = sorted(str(each.message) for each in caught)
+    assert ["`perceptron` is called `mlp`" in texts[0], "`sizes`" in texts[1]] == [True, True]
+    assert {each.filename for each in caught} == {__file__}

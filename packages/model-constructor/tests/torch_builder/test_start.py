@@ -138,7 +138,7 @@ def test_pretrained_weights_that_do_not_fit(weights: Path, arguments: Any, words
 
 def test_weights_of_another_shape_change_nothing(weights: Path) -> None:
     layers = [*LAYERS[:2], {**LAYERS[2], "out_features": 5}]
-    with pytest.raises(ConfigError, match=r"`layer_2.bias` is \[2\] in weights"):
+    with pytest.raises(ConfigError, match=r"`layer_2.bias` is \[2\] float in weights"):
         model_of(
             layers,
             pretrained={

@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from offline_trainer.cli.errors import errors_shown
+from offline_trainer.cli.options import allow_target_option
+
+if TYPE_CHECKING:
+    from model_constructor.errors import ConfigPath
+    from offline_trainer.components import Builder
+    from offline_trainer.experiment import Prepared
+
 FORMATS = ("safetensors", "torch-export", "onnx")
+BUILT = ("data", "io", "loss", "objective")
+"""The sections that are needed for a batch and for what is done with it."""
 
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1)
 @click.option("--to", "to", type=click.Choice(FORMATS), required=True, help="The format.")
 @click.option("--model", "name", metavar="NAME", help="Which model, where the run has several.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; by default in RUN/exports.",
 )
-def command(run: Path, to: str, name: str | None, output: Path | None) -> None:
+@click.option("--trust", is_flag=True, help="Permit the imports of the run's own config.")
+@allow_target_option
+def command(
+    run: Path,
+    overrides: tuple[str, ...],
+    to: str,
+    name: str | None,
+    output: Path | None,
+    trust: bool,
+    allow_target: bool,
+) -> None:
     """Export a trained model of RUN, load the file again and compare it on a batch.
 
-    RUN is a run directory, or a checkpoint in one.
+    RUN is a run directory, or a checkpoint in one. OVERRIDES are for where its data is now.
     """
-    from model_constructor.load import load_models, run_directory
-    from offline_trainer.registry import build_registry
-    from offline_trainer_torch.export import SUFFIXES, export_model
+    with errors_shown(overrides):
+        from model_constructor.load import CONFIG, load_models, run_directory
+        from offline_trainer.components import Builder
+        from offline_trainer.experiment import prepare
+        from offline_trainer_torch.export import SUFFIXES, export_model
 
-    models = load_models(run, registry=build_registry())
-    name = _chosen(name, models)
-    path = output or run_directory(run) / "exports" / f"{name}{SUFFIXES[to]}"
-    exported = export_model(models[name], _inputs(run, models, name), to, path)
-    size = sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
-    click.echo(f"exported {path} ({to}, {size / 1e6:.1f} MB)")
+        prepared = prepare(
+            run_directory(run) / CONFIG, overrides, allow_target=allow_target, untrusted=not trust
+        )
+        models = load_models(run, registry=prepared.registry)
+        name = _chosen(name, models)
+        resolved = prepared.resolved
+        builder = Builder(
+            prepared.data,
+            prepared.registry,
+            resolved.source_map,
+            resolved.settings,
+            allow_target,
+        )
+        path = output or run_directory(run) / "exports" / f"{name}{SUFFIXES[to]}"
+        exported = export_model(models[name], _inputs(prepared, builder, models, name), to, path)
+    click.echo(f"exported {path} ({to}, {exported.size / 1e6:.1f} MB)")
     click.echo(
         f"loaded again and compared on {exported.rows} rows: "
         f"largest difference {exported.largest_difference:.3g}"
@@ -50,20 +83,17 @@ def _chosen(name: str | None, models: Mapping[str, Any]) -> str:
     raise click.UsageError(f"the run has {asked}; choose one with --model: {', '.join(models)}")
 
 
-def _inputs(run: Path, models: Mapping[str, Any], name: str) -> list[Any]:
+def _inputs(
+    prepared: Prepared, builder: Builder, models: Mapping[str, Any], name: str
+) -> list[Any]:
     """What the run's objective calls the model with, for one batch of its data."""
     import torch
 
-    from model_constructor.load import run_directory
-    from offline_trainer.components import Builder
     from offline_trainer.errors import OfflineTrainerError
-    from offline_trainer.experiment import prepare
     from offline_trainer_torch.batches import place
     from offline_trainer_torch.export import positional_inputs
 
-    prepared = prepare(run_directory(run) / "config.resolved.yaml")
-    sources, settings = prepared.resolved.source_map, prepared.resolved.settings
-    builder = Builder(prepared.data, prepared.registry, sources, settings)
+    _require_secrets(prepared)
     objective = builder.objective()
     io, loss = builder.section("io"), builder.section("loss")
     if io is not None and loss is not None and hasattr(objective, "bind"):
@@ -84,3 +114,33 @@ def _inputs(run: Path, models: Mapping[str, Any], name: str) -> list[Any]:
     if not calls:
         raise OfflineTrainerError(f"evaluating a batch does not call the model `{name}`")
     return calls[0]
+
+
+def _require_secrets(prepared: Prepared) -> None:
+    """Report what a run has not stored of its config, unless an override gives it."""
+    from model_constructor.errors import ConfigError, format_config_path, raise_collected
+
+    sources = prepared.resolved.source_map
+    errors = [
+        ConfigError(
+            f"{format_config_path(path)} was made from a secret, which a run does not store",
+            code="",
+            config_path=path,
+            span=sources.span(path),
+            help=f"give it: ot export … {format_config_path(path)}=…",
+        )
+        for section in BUILT
+        for path in _hidden(prepared.resolved.data.get(section), (section,))
+        if sources[path].layer == 0
+    ]
+    raise_collected(errors)
+
+
+def _hidden(value: Any, path: ConfigPath) -> Iterator[ConfigPath]:
+    from model_constructor.redaction import HIDDEN
+
+    if value == HIDDEN:
+        yield path
+    items: Any = enumerate(value) if isinstance(value, list) else ()
+    for key, item in value.items() if isinstance(value, Mapping) else items:
+        yield from _hidden(item, (*path, key))

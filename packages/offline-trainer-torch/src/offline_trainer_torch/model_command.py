@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from offline_trainer.cli.errors import errors_shown
-from offline_trainer.cli.options import config_argument, overrides_argument
+from offline_trainer.cli.options import config_argument, overrides_argument, untrusted_option
 
 input_option = click.option(
     "--input",
@@ -25,6 +25,7 @@ def command() -> None:
 @config_argument
 @overrides_argument
 @input_option
+@untrusted_option
 @click.option(
     "--format",
     "form",
@@ -32,7 +33,9 @@ def command() -> None:
     default="table",
     help="A table, or a diagram for Markdown.",
 )
-def summary(config: str, overrides: tuple[str, ...], inputs: tuple[str, ...], form: str) -> None:
+def summary(
+    config: str, overrides: tuple[str, ...], inputs: tuple[str, ...], untrusted: bool, form: str
+) -> None:
     """Every layer of the models of CONFIG: YAML path, type, output shape, parameters, totals.
 
     Shapes come from the first batch of the config's data, or from --input.
@@ -42,7 +45,7 @@ def summary(config: str, overrides: tuple[str, ...], inputs: tuple[str, ...], fo
         from offline_trainer.shape_check import ShapeReport
         from offline_trainer_torch.model_summary import mermaid, parameter_line, trace_of
 
-        traced = trace_of(config, overrides, inputs)
+        traced = trace_of(config, overrides, inputs, untrusted=untrusted)
         if form == "mermaid":
             click.echo(mermaid(traced.graphs, traced.trace), nl=False)
             return
@@ -55,11 +58,14 @@ def summary(config: str, overrides: tuple[str, ...], inputs: tuple[str, ...], fo
 @config_argument
 @overrides_argument
 @input_option
-def shapes(config: str, overrides: tuple[str, ...], inputs: tuple[str, ...]) -> None:
+@untrusted_option
+def shapes(
+    config: str, overrides: tuple[str, ...], inputs: tuple[str, ...], untrusted: bool
+) -> None:
     """What every node of the models of CONFIG gets, and what it gives."""
     with errors_shown(overrides):
         from offline_trainer_torch.model_summary import shape_lines, trace_of
 
-        traced = trace_of(config, overrides, inputs)
+        traced = trace_of(config, overrides, inputs, untrusted=untrusted)
         for line in shape_lines(traced.graphs, traced.trace):
             click.echo(line)

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from model_constructor.aliases import with_present_names
 from model_constructor.config.resolve import resolve_config
-from model_constructor.errors import ConfigError, close_matches
+from model_constructor.errors import ConfigError, close_matches, raise_collected
 from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.failure import explain_failure
 from model_constructor.graph.ir import GraphIR, Node
@@ -21,11 +22,13 @@ from model_constructor.shape_text import shapes
 from model_constructor.source_map import SourceMap
 from model_constructor.torch.builder import build
 from model_constructor.torch.lazy import initialise_lazy
+from offline_trainer.config.validate import validate_imports
 from offline_trainer.engine import EvalOutput, ShapeTrace
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.experiment import prepare
+from offline_trainer.notices import notice
 from offline_trainer.plugins.package_files import package_file
-from offline_trainer.registry import build_registry
+from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.shape_check import check_shapes
 from offline_trainer_torch.shapes import node_shapes, noted, on_meta
 
@@ -47,27 +50,34 @@ class TracedModels:
     trace: ShapeTrace
 
 
-def trace_of(config: str, overrides: Sequence[str], inputs: Sequence[str]) -> TracedModels:
+def trace_of(
+    config: str, overrides: Sequence[str], inputs: Sequence[str], *, untrusted: bool = False
+) -> TracedModels:
     """Build the models of a config and send something through them.
 
     Args:
         config: The file; without ``data`` in it, nothing but ``inputs`` can be sent.
         overrides: As on the command line.
         inputs: ``name=sizes`` of inputs, instead of the first batch of the data.
+        untrusted: The config may be a stranger's, as in `prepare`.
 
     Raises:
         ConfigError: The config is wrong, or a shape does not fit.
         OfflineTrainerError: ``inputs`` do not say what they should.
     """
-    resolved = resolve_config(config, overrides, package_file=package_file)
-    registry = build_registry()
+    resolved = resolve_config(config, overrides, untrusted=untrusted, package_file=package_file)
     if "data" in resolved.data and not inputs:
-        prepared = prepare(config, overrides)
+        prepared = prepare(config, overrides, untrusted=untrusted)
         trace = replace(check_shapes(prepared).trace, evaluation=NOT_EVALUATED)
         models = on_meta(lambda: _built(prepared.graphs, prepared.registry))
         for name, called_with in trace.inputs.items():
             initialise_lazy(models[name], **called_with)
         return TracedModels(prepared.graphs, models, trace)
+    registry = build_registry()
+    validate_imports(resolved)
+    imports = resolved.data.get("imports") or ()
+    raise_collected(register_imports(registry, imports, resolved.source_map))
+    resolved = with_present_names(resolved, registry, notice)
     sources = resolved.source_map
     graphs = compile_all(resolved.data, sources, settings=resolved.settings)
     models = _built(graphs, registry)

@@ -40,7 +40,10 @@ TOP_LEVEL_KEYS = (
 )
 
 
-TRUST_IT = "run it without --untrusted (untrusted=False) if you trust who wrote it"
+TRUST_IT = (
+    "run it without --untrusted (untrusted=False), or export it with --trust, if you trust who "
+    "wrote it"
+)
 """The way out that every refusal of an untrusted configuration names."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -54,14 +55,21 @@ class SafetensorsWeights:
     def __call__(self, model: nn.Module) -> None:
         """Copy the file's tensors into the model; nothing is changed unless all of it fits."""
         found = self._read()
-        own = {**dict(model.named_parameters()), **dict(_saved_buffers(model))}
+        own = _saved_tensors(model)
         self._check_names(found, own)
         shared = {name: tensor for name, tensor in found.items() if name in own}
+        taken: dict[int, str] = {}
         for name, tensor in shared.items():
-            if tensor.shape != own[name].shape:
+            here, there = _form(own[name]), _form(tensor)
+            if here != there:
                 raise ParameterError(
-                    f"`{name}` is {list(tensor.shape)} in {self.path.name}, "
-                    f"{list(own[name].shape)} in the model",
+                    f"`{name}` is {there} in {self.path.name}, {here} in the model",
+                    parameter="path",
+                )
+            first = taken.setdefault(id(own[name]), name)
+            if not torch.equal(tensor, shared[first]):
+                raise ParameterError(
+                    f"`{first}` and `{name}` are one tensor in the model, two in {self.path.name}",
                     parameter="path",
                 )
         with torch.no_grad():
@@ -91,7 +99,9 @@ class SafetensorsWeights:
         return found
 
     def _check_names(self, found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-        lacking = [n for n in own if n not in found and not _fits(n, self.missing)]
+        # A file that is written by `save_model` has a shared tensor under one of its names.
+        given = {id(own[name]) for name in found if name in own}
+        lacking = [n for n in own if id(own[n]) not in given and not _fits(n, self.missing)]
         foreign = [n for n in found if n not in own and not _fits(n, self.unexpected)]
         if lacking:
             raise ParameterError(
@@ -109,9 +119,19 @@ class SafetensorsWeights:
             )
 
 
-def _saved_buffers(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
+def _saved_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and saved buffers; a tensor that several names share is under each."""
     saved = model.state_dict(keep_vars=True)
-    return ((name, buffer) for name, buffer in model.named_buffers() if name in saved)
+    named: Iterable[tuple[str, Tensor]] = chain(
+        model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)
+    )
+    return {name: tensor for name, tensor in named if name in saved}
+
+
+def _form(tensor: Tensor) -> str:
+    """Shape and type; floating point of any precision is one type."""
+    dtype = "float" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return f"{list(tensor.shape)} {dtype}"
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

@@ -62,6 +62,17 @@ def validate_preflight(resolved: ResolvedConfig) -> None:
     raise_collected(report.errors)
 
 
+def validate_imports(resolved: ResolvedConfig) -> None:
+    """Check that the config may import what it names, and no more: for a config of a model alone.
+
+    Raises:
+        ConfigError: Everything found, together.
+    """
+    report = _Report(resolved)
+    report.imports()
+    raise_collected(report.errors)
+
+
 def bind_components(
     resolved: ResolvedConfig, registry: Registry, *, targets_allowed: bool = False
 ) -> dict[str, Any]:
