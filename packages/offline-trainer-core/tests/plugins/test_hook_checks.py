@@ -38,6 +38,18 @@ WRONG = {
         GOOD.replace("@hookimpl", "@hookimpl(wrapper=True)") + "    yield\n",
         "ot_register_components ({file}:5) is a wrapper, which is not supported",
     ),
+    "generator": (
+        GOOD + "    yield\n",
+        "ot_register_components ({file}:5) is a generator, so that calling it does none of ",
+    ),
+    "coroutine": (
+        GOOD.replace("def ", "async def "),
+        "ot_register_components ({file}:5) is a coroutine, so that calling it does none of ",
+    ),
+    "class": (
+        GOOD + "\n@hookimpl\nclass ot_run_start:\n    pass\n",
+        "ot_run_start is a class, so that calling it does none of what it says; a hook is a plain ",
+    ),
 }
 
 
