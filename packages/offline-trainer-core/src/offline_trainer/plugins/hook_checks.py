@@ -5,6 +5,7 @@ pluggy would skip a misspelt hook in silence, and speaks of its own terms about 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import isasyncgenfunction, isclass, iscoroutinefunction, isgeneratorfunction
 from types import FunctionType, ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from model_constructor.errors import close_matches
 from offline_trainer.plugins import hooks
 
-_NEVER_RUN = {
+_NEVER_RUN: dict[Callable[[object], bool], str] = {
     isclass: "a class",
     isgeneratorfunction: "a generator",
     iscoroutinefunction: "a coroutine",
