@@ -40,15 +40,15 @@ WRONG = {
     ),
     "generator": (
         GOOD + "    yield\n",
-        "ot_register_components ({file}:5) is a generator, so that calling it does none of ",
+        "ot_register_components ({file}:5) is a generator; a hook is a plain function",
     ),
     "coroutine": (
         GOOD.replace("def ", "async def "),
-        "ot_register_components ({file}:5) is a coroutine, so that calling it does none of ",
+        "ot_register_components ({file}:5) is a coroutine; a hook is a plain function",
     ),
     "class": (
         GOOD + "\n@hookimpl\nclass ot_run_start:\n    pass\n",
-        "ot_run_start is a class, so that calling it does none of what it says; a hook is a plain ",
+        "ot_run_start is a class; a hook is a plain function",
     ),
 }
 

@@ -46,8 +46,7 @@ def check_hooks(module: ModuleType) -> None:
         for is_one, what in _NEVER_RUN.items():
             if is_one(member):
                 raise WrongHookError(
-                    f"{name}{_place(member)} is {what}, so that calling it does none of what it "
-                    "says; a hook is a plain function"
+                    f"{name}{_place(member)} is {what}; a hook is a plain function"
                 )
         for argument in _arguments(member):
             if argument not in known[name]:
