@@ -82,7 +82,7 @@ def test_an_existing_folder_is_left_alone(ot: RunOt, tmp_path: Path) -> None:
     assert [path.name for path in kept.parent.iterdir()] == ["kept.txt"]
 
 
-@pytest.mark.parametrize("typed", ["numpy", "pytest", "Offline_Trainer_Core"])
+@pytest.mark.parametrize("typed", ["numpy", "pytest", "Offline_Trainer_Core", "offline_trainer"])
 def test_the_name_of_an_installed_package_is_refused(ot: RunOt, tmp_path: Path, typed: str) -> None:
     done = ot("new-plugin", typed)
     assert done.returncode == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,18 @@ def test_a_key_that_declares_replaces_wins() -> None:
     assert not registry.conflicts()
     assert registry.replacement_of(registry.get_module("loss.mine@one_package")) is winner
     assert registry.replacement_of(winner) is None
+
+
+def test_what_is_replaced_by_something_replaced_is_replaced_too() -> None:
+    registry = Registry()
+    for name, replaced in (("four", "three"), ("one", ""), ("three", "one"), ("zed", "")):
+        committed(registry, provider(name), "loss.mine", f"{name}:A", replaces=replaced)
+    one, three, four, zed = (
+        registry.get_module(f"loss.mine@{name}") for name in ("one", "three", "four", "zed")
+    )
+    assert registry.conflicts() == {"loss.mine": [four, zed]}
+    assert registry.replacement_of(one) is registry.replacement_of(three) is four
+    assert registry.replacement_of(four) is registry.replacement_of(zed) is None
 
 
 def test_two_plugins_of_one_distribution_agree_or_are_told_apart() -> None:
@@ -164,6 +178,20 @@ def test_malformed_keys_are_refused(key: str) -> None:
 def test_a_target_must_name_module_and_attribute() -> None:
     with pytest.raises(ConfigError, match="must be 'module:attribute', got 'json'"):
         Registry().add_lazy("data.x", "json", help="")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"help": 3}, {"requires": "torch"}, {"requires": (json,)}, {"tags": "fast"}, {"replaces": 1}],
+)
+def test_what_a_key_says_of_itself_must_be_of_the_right_type(said: dict[str, Any]) -> None:
+    (name,) = said
+    said = {"help": "", **said}
+    refused = pytest.raises(ConfigError, match=f"`data.x`: {name} must be .*, got")
+    with refused:
+        Registry().add_lazy("data.x", "json:loads", **said)
+    with refused:
+        Registry().add("data.x", dict, **said)
 
 
 def test_register_module_and_register_op_are_what_local_modules_use() -> None:

@@ -10,7 +10,7 @@ a key and names the ways out. Must not import anything heavy; every plugin passe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from model_constructor.alias_table import AliasTable
@@ -71,18 +71,15 @@ class Registrar(ABC):
             replaces: Distribution whose entry of this key is replaced on purpose.
 
         Raises:
-            ConfigError: The key, the target or the policy is malformed.
+            ConfigError: The key, the target or what is said of it is malformed.
         """
         module, colon, attribute = loads.partition(":")
         if not (colon and module and attribute):
             raise ConfigError(
                 f"target of `{key}` must be 'module:attribute', got {loads!r}", code="OT0310"
             )
-        self._record(
-            Entry(
-                key, loads, self.provider, help, *_checked(key, tags, signature, requires), replaces
-            )
-        )
+        said = _checked(key, help, tags, signature, requires, replaces)
+        self._record(Entry(key, loads, self.provider, *said))
 
     def add(
         self,
@@ -105,18 +102,8 @@ class Registrar(ABC):
         if obj is None:
             raise ConfigError(f"the target of `{key}` is None", code="OT0310")
         loads = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', repr(obj))}"
-        text = help or _first_line(obj)
-        self._record(
-            Entry(
-                key,
-                loads,
-                self.provider,
-                text,
-                *_checked(key, tags, signature, requires),
-                replaces,
-                given=obj,
-            )
-        )
+        said = _checked(key, help or _first_line(obj), tags, signature, requires, replaces)
+        self._record(Entry(key, loads, self.provider, *said, given=obj))
 
     def register_module(
         self,
@@ -304,11 +291,15 @@ class Registry(Registrar):
         return pairs
 
     def replacement_of(self, entry: Entry) -> Entry | None:
-        """The entry that takes the place of this one by ``replaces=``; None if none does."""
+        """The entry in use that replaces this one, perhaps by way of others; None if none does."""
         chosen = self._candidates(entry.key)
         if entry in chosen:
             return None
-        return next((other for other in chosen if _replaces(other, entry)), None)
+        replaced = [entry]
+        for loser in replaced:
+            rivals = self._entries.get(entry.key, [])
+            replaced += [e for e in rivals if e not in replaced and _replaces(e, loser)]
+        return next((other for other in chosen if other in replaced), None)
 
     def _candidates(self, key: str) -> list[Entry]:
         name, at, distribution = key.partition("@")
@@ -395,16 +386,32 @@ def _distribution(entry: Entry) -> str:
 
 
 def _checked(
-    key: str, tags: Iterable[str], signature: SignaturePolicy, requires: Iterable[str]
-) -> tuple[tuple[str, ...], SignaturePolicy, tuple[str, ...]]:
+    key: str,
+    help: str,
+    tags: Sequence[str],
+    signature: SignaturePolicy,
+    requires: Sequence[str],
+    replaces: str | None,
+) -> tuple[str, tuple[str, ...], SignaturePolicy, tuple[str, ...], str | None]:
+    """What an entry says of itself, in its order; a plugin's code has no types checked."""
     _check_key(key)
+    for name, text in (("help", help), ("replaces", replaces or "")):
+        if not isinstance(text, str):
+            raise ConfigError(f"`{key}`: {name} must be text, got {text!r}", code="OT0310")
+    for name, words in (("tags", tags), ("requires", requires)):
+        # A string is a sequence of strings: its letters.
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            raise ConfigError(
+                f"`{key}`: {name} must be a tuple of words such as ('torch',), got {words!r}",
+                code="OT0310",
+            )
     if signature not in SIGNATURE_POLICIES:
         raise ConfigError(
             f"signature policy of `{key}` is {signature!r}; expected one of "
             f"{', '.join(SIGNATURE_POLICIES)}",
             code="OT0310",
         )
-    return tuple(tags), signature, tuple(requires)
+    return help, tuple(tags), signature, tuple(requires), replaces
 
 
 def _check_key(key: str) -> None:

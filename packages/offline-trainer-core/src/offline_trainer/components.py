@@ -20,6 +20,8 @@ from offline_trainer.conformance import check_methods
 from offline_trainer.engine import Engine, RunSettings
 from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.example_batch import example_batch
+from offline_trainer.notices import notice
+from offline_trainer.plugins.targets import failure_of, on_one_line
 from offline_trainer.protocols import DataModule, Io, Objective
 
 DEFAULT_OBJECTIVE = {TYPE_KEY: "objective.supervised"}
@@ -82,7 +84,12 @@ class Builder:
             ConfigError: No engine is installed, or it cannot do what ``run`` asks for.
         """
         spec = self.data.get("engine") or {TYPE_KEY: best_engine(self.registry)}
-        engine: Engine = self.component(spec, "engine", ("engine",))
+        try:
+            engine: Engine = self.component(spec, "engine", ("engine",))
+        except ConfigError as error:
+            if not self.data.get("engine"):
+                error.help = f"`{spec[TYPE_KEY]}` has the highest priority; choose by `engine:`"
+            raise
         with component_errors(component_name(spec), ("run",), self.sources):
             return engine, engine.prepare(run)
 
@@ -133,20 +140,27 @@ class Builder:
 
 
 def best_engine(registry: Registry) -> str:
-    """The key of the engine with the highest declared priority whose requirements are here.
+    """The key of the engine with the highest declared priority that can be loaded here.
+
+    One that cannot is passed over; a notice says so unless a module that it declares is missing.
 
     Raises:
         ConfigError: There is none.
     """
-    engines = [e for e in registry.entries() if e.kind == "engine"]
-    usable = [entry for entry in engines if not entry.missing_requirements()]
-    if usable:
-        return max(usable, key=_priority).key
-    lacking = "; ".join(
-        f"{entry.key} needs {', '.join(entry.missing_requirements())}" for entry in engines
-    )
+    engines = [entry for entry in registry.entries() if entry.kind == "engine"]
+    lacking = []
+    for entry in sorted(engines, key=_priority, reverse=True):
+        missing, failure = entry.missing_requirements(), failure_of(entry)
+        if missing:
+            lacking.append(f"{entry.key} needs {', '.join(missing)}")
+        elif failure is not None:
+            broken = f"{entry.key} from {entry.provider} cannot be loaded: {on_one_line(failure)}"
+            lacking.append(broken)
+            notice(f"engine passed over: {broken}")
+        else:
+            return entry.key
     raise ConfigError(
-        f"no engine can be used here{': ' + lacking if lacking else ''}",
+        f"no engine can be used here{': ' if lacking else ''}{'; '.join(lacking)}",
         code="OT0601",
         config_path=("engine",),
         help="pip install offline-trainer-torch",

@@ -26,7 +26,15 @@ def greet(name):
     if name == "nobody":
         from offline_trainer.errors import OfflineTrainerError
         raise OfflineTrainerError("nobody is here", help="come back later")
+    if name in globals():
+        globals()[name]()
     click.echo(f"hello {name}")
+
+def fails():
+    raise ValueError("no\\nname")
+
+def stops():
+    raise click.Abort()
 
 broken = 3
 """
@@ -74,6 +82,20 @@ def test_errors_of_a_plugins_command_are_messages(greeting: Path, ot: Ot) -> Non
     result = ot("say-hello", "nobody")
     assert result.exit_code == 1
     assert result.stderr == "error: nobody is here\n  help: come back later\n"
+
+
+def test_a_plugins_command_that_raises_is_named_with_its_owner_and_its_frames(
+    greeting: Path, ot: Ot
+) -> None:
+    result = ot("say-hello", "fails")
+    assert result.exit_code == 1
+    *trace, message, _ = result.stderr.splitlines()
+    assert message == "error: `ot say-hello` from ot-greeting 0.2.0 failed: ValueError: no name"
+    assert trace[0].startswith("Traceback")
+    assert {line.split('"')[1] for line in trace if "File" in line} == {
+        str(greeting / "greeting_commands.py")
+    }
+    assert (ot("say-hello", "stops").stderr, ot("say-hello", "you").exit_code) == ("Aborted!\n", 0)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def test_a_broken_plugin_and_a_conflict_leave_the_rest(install: Install, ot: Ot)
     result = ot("schema")
     assert result.exit_code == 0
     assert "plugin 'broken'" in result.stderr
+    assert "are claimed by several plugins, so" in result.stderr
+    assert "cannot be loaded, so" not in result.stderr
     assert json.loads(result.stdout)["$defs"]["data.both"] == {}
     assert "data.table" in json.loads(result.stdout)["$defs"]
 

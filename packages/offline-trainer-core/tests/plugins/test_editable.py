@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from made_up_plugins import GOOD, Install
 
+from offline_trainer.plugins.doctor import examine
 from offline_trainer.plugins.editable import changed_entry_points
+from offline_trainer.plugins.loader import load_plugins
+from offline_trainer.registry import build_registry
 
 PROJECT = """
 [project]
@@ -52,3 +55,22 @@ def test_what_is_as_it_was_or_cannot_be_read_is_left_alone(
     install("edited", GOOD)
     edited(tmp_path, lines)
     assert list(changed_entry_points()) == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with Python 3.11")
+def test_doctor_tells_it_of_the_plugin_asked_for_and_not_of_others(
+    install: Install, tmp_path: Path
+) -> None:
+    for module in ("edited", "other"):
+        install(module, GOOD + "\nData = dict\n")
+    edited(tmp_path, 'edited = "elsewhere"')
+    plugins = load_plugins()
+    found = {
+        name: [f.kind for f in examine(plugins, build_registry(plugins), [], name).findings]
+        for name in ("edited", "ot-edited", "other")
+    }
+    assert found == {
+        "edited": ["stale-entry-point"],
+        "ot-edited": ["stale-entry-point"],
+        "other": [],
+    }

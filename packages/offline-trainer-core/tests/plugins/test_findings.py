@@ -10,6 +10,7 @@ import pytest
 from made_up_plugins import GOOD, Install
 
 from model_constructor.errors import ConfigError
+from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.experiment import prepare
 
 CHECKS = (
@@ -60,3 +61,12 @@ def test_a_check_that_raises_is_named_and_stops_nobody(
     )
     place = f"{sys.modules['failing'].__file__}:{FAILS.count(chr(10))}"
     assert capsys.readouterr().err == f"ot: {line} ({place})  [OT_DISABLE_PLUGINS=failing]\n"
+
+
+def test_a_check_that_raises_ends_the_command_where_plugins_are_strict(
+    install: Install, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("failing", FAILS)
+    monkeypatch.setenv("OT_STRICT_PLUGINS", "yes")
+    with pytest.raises(OfflineTrainerError, match="failed in ot_check_config"):
+        prepare(config)

@@ -38,6 +38,18 @@ WRONG = {
         GOOD.replace("@hookimpl", "@hookimpl(wrapper=True)") + "    yield\n",
         "ot_register_components ({file}:5) is a wrapper, which is not supported",
     ),
+    "generator": (
+        GOOD + "    yield\n",
+        "ot_register_components ({file}:5) is a generator; a hook is a plain function",
+    ),
+    "coroutine": (
+        GOOD.replace("def ", "async def "),
+        "ot_register_components ({file}:5) is a coroutine; a hook is a plain function",
+    ),
+    "class": (
+        GOOD + "\n@hookimpl\nclass ot_run_start:\n    pass\n",
+        "ot_run_start is a class; a hook is a plain function",
+    ),
 }
 
 

@@ -52,6 +52,23 @@ def test_a_star_in_the_allow_list_warns_and_leaves_nothing_out(install: Install)
     assert plugins.warnings == ["OT_PLUGINS='*' allows every plugin, as if it were not set"]
 
 
+@pytest.mark.parametrize(("typed", "state"), [("", "ok"), (",", "disabled"), (" ", "disabled")])
+def test_an_allow_list_without_a_name_allows_nothing(
+    install: Install, typed: str, state: str
+) -> None:
+    install("one", GOOD)
+    plugins = load_plugins(Selection.of({"OT_PLUGINS": typed}))
+    assert status_of(plugins, "one").state == state
+    assert plugins.warnings == []
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "TRUE", "on", "2"])
+def test_strict_is_on_unless_it_is_clearly_off(value: str) -> None:
+    assert Selection.of({"OT_STRICT_PLUGINS": value}).strict
+    for off in ("", "0", "no", "False", " off "):
+        assert not Selection.of({"OT_STRICT_PLUGINS": off}).strict
+
+
 @pytest.mark.parametrize("typed", ["core", "Offline_Trainer_Core"])
 @pytest.mark.parametrize("where", ["--no-plugin", "OT_DISABLE_PLUGINS", "plugins.disable"])
 def test_core_cannot_be_disabled(where: str, typed: str) -> None:

@@ -36,6 +36,36 @@ BROKEN = {
         "test_importing_and_registering_is_light_in_a_fresh_process",
         "importing ot_kit imports numpy",
     ),
+    "a line at import": (
+        "print('HELLO')\n" + SOUND,
+        "test_importing_and_registering_is_light_in_a_fresh_process",
+        "importing ot_kit prints 'HELLO'",
+    ),
+    "command that ot has": (
+        SOUND.replace("data.kit", "cmd.run"),
+        "test_it_brings_something_and_ot_finds_nothing_wrong",
+        "its command `cmd.run` is not used: `ot run` is built in",
+    ),
+    "nothing in it": (
+        SOUND.partition("    registry.add")[0] + "    pass\n",
+        "test_it_brings_something_and_ot_finds_nothing_wrong",
+        "ot_kit registers no key and has no other hook",
+    ),
+    "kind that nobody reads": (
+        SOUND.replace("data.kit", "dat.kit"),
+        "test_every_name_leads_somewhere",
+        "dat.kit: no section takes this kind; did you mean `data`?",
+    ),
+    "former name of nothing": (
+        SOUND + '    registry.add_alias("data.old", "data.new", since="2")\n',
+        "test_every_name_leads_somewhere",
+        "there is no `data.new`",
+    ),
+    "former name that is in use": (
+        SOUND + '    registry.add_alias("data.table", "data.kit", since="2")\n',
+        "test_every_name_leads_somewhere",
+        "`data.table` is called `data.kit` since ot-kit 2: but a component has the former key",
+    ),
     "no API": (
         SOUND.replace("OT_PLUGIN_API = (1, 0)", ""),
         "test_it_loads",
@@ -92,7 +122,7 @@ class TestCore(PluginConformance):
 
 def test_a_sound_plugin_passes(pytester: pytest.Pytester, ot_fake_dist: FakeDistributions) -> None:
     ot_fake_dist(SOUND, module="ot_kit")
-    run_suite(pytester).assert_outcomes(passed=7)
+    run_suite(pytester).assert_outcomes(passed=9)
 
 
 def test_a_key_replaced_on_purpose_is_no_clash(
@@ -102,7 +132,7 @@ def test_a_key_replaced_on_purpose_is_no_clash(
         'help="', 'replaces="Offline_Trainer.Core", help="'
     )
     ot_fake_dist(source, module="ot_kit")
-    run_suite(pytester).assert_outcomes(passed=7)
+    run_suite(pytester).assert_outcomes(passed=9)
 
 
 def test_a_missing_requirement_is_said(
@@ -111,7 +141,7 @@ def test_a_missing_requirement_is_said(
     source = SOUND.replace('help="', 'requires=("nothing_of_that_name",), help="')
     ot_fake_dist(source, module="ot_kit")
     result = run_suite(pytester)
-    result.assert_outcomes(passed=6, skipped=1)
+    result.assert_outcomes(passed=8, skipped=1)
     result.stdout.fnmatch_lines(["*not installed here: nothing_of_that_name, for data.kit*"])
 
 
@@ -122,7 +152,7 @@ def test_a_defect_fails_the_test_that_names_it(
     source, test, message = BROKEN[case]
     ot_fake_dist(source, module="ot_kit")
     result = run_suite(pytester, only=test)
-    result.assert_outcomes(failed=1, deselected=6)
+    result.assert_outcomes(failed=1, deselected=8)
     result.stdout.fnmatch_lines([f"FAILED test_suite.py::TestPlugin::{test}*"])
     assert message in result.stdout.str()
 
@@ -132,5 +162,5 @@ def test_a_plugin_that_is_not_installed_is_an_error_with_the_way_out(
 ) -> None:
     ot_fake_dist(SOUND, module="ot_kit", plugin="ot_kot")
     result = run_suite(pytester)
-    result.assert_outcomes(errors=7)
+    result.assert_outcomes(errors=9)
     result.stdout.fnmatch_lines(["*0 installed plugins are named 'ot_kit'*did you mean 'ot_kot'*"])

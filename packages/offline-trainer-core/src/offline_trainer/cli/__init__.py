@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 import offline_trainer
+from model_constructor.errors import ConfigError
 from offline_trainer.cli.built_in import COMMANDS
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import no_plugin_option
+from offline_trainer.errors import OfflineTrainerError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 
 if "_OT_COMPLETE" in os.environ:  # a shell asks for completions
     importlib.import_module("offline_trainer.cli.bash")
+
+
+_PASSED_ON = (
+    ConfigError,
+    OfflineTrainerError,
+    BrokenPipeError,
+    click.Abort,
+    click.ClickException,
+    click.exceptions.Exit,
+)
+"""What is shown by us or by click, whoever raises it."""
 
 
 class LazyGroup(click.Group):
@@ -61,7 +74,13 @@ class LazyGroup(click.Group):
     def invoke(self, context: click.Context) -> object:
         """Run the command; its errors are shown as messages, a plugin's command's too."""
         with errors_shown():
-            return super().invoke(context)
+            try:
+                return super().invoke(context)
+            except Exception as error:
+                name = context.invoked_subcommand
+                if name is None or name in COMMANDS or isinstance(error, _PASSED_ON):
+                    raise
+                raise _from_plugins(context).failure(name, error) from error
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -19,6 +19,8 @@ from offline_trainer.plugins.problems import (
     require_none,
 )
 from offline_trainer.plugins.selection import Selection
+from offline_trainer.plugins.targets import on_one_line
+from offline_trainer.plugins.tracebacks import own_traceback
 
 
 class PluginCommands:
@@ -68,6 +70,16 @@ class PluginCommands:
             if self._quiet:
                 return None
             raise
+
+    def failure(self, name: str, error: Exception) -> OfflineTrainerError:
+        """The error of a command that raised, with its owner; shows the plugin's own frames."""
+        (entry,) = self._entries[name]
+        trace = own_traceback(error, entry.loads.partition(":")[0])
+        click.echo(trace, err=True, nl=False)
+        return OfflineTrainerError(
+            f"`ot {name}` from {entry.provider} failed: {on_one_line(error)}",
+            help=f"this is for the author of plugin '{entry.provider.plugin}' to mend",
+        )
 
     def _report(self) -> None:
         if not self._reported:

@@ -86,12 +86,14 @@ def examine(
     rows = [Row("ot", "executable", sys.executable), *_versions(statuses), *rows]
     findings = [_finding(problem) for problem in problems if problem.status in statuses]
     findings += failed
+    providers = {str(status.provider) for status in statuses}
+    findings += [
+        Finding("stale-entry-point", "", provider, message, help)
+        for provider, message, help in changed_entry_points()
+        if only is None or provider in providers
+    ]
     if only is None:
         findings += [Finding("unknown-name", "", "", warning) for warning in plugins.warnings]
-        findings += [
-            Finding("stale-entry-point", "", name, message, help)
-            for name, message, help in changed_entry_points()
-        ]
         return Examination(tuple(rows), tuple(findings))
     own = {status.provider for status in statuses if status.state == "ok"}
     entries = [entry for entry in registry.entries() if entry.provider in own]

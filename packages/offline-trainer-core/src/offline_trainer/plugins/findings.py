@@ -8,6 +8,7 @@ from typing import Any
 
 from model_constructor.errors import ConfigError, raise_collected
 from model_constructor.source_map import SourceMap
+from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 
@@ -20,6 +21,7 @@ def check_by_plugins(plugins: Plugins, data: Mapping[str, Any], sources: SourceM
 
     Raises:
         ConfigError: All findings of all plugins, together.
+        OfflineTrainerError: A plugin raised, and ``OT_STRICT_PLUGINS=1``.
     """
     errors: list[ConfigError] = []
     reported: list[tuple[str, tuple[str | int, ...]]] = []
@@ -43,4 +45,9 @@ def check_by_plugins(plugins: Plugins, data: Mapping[str, Any], sources: SourceM
                 )
             )
         reported.clear()
+        if plugins.strict and isinstance(result, Exception):
+            raise OfflineTrainerError(
+                f"OT_STRICT_PLUGINS=1 and plugin '{plugin}' failed in ot_check_config",
+                help=f"without it: --no-plugin {plugin}; without OT_STRICT_PLUGINS ot goes on",
+            ) from result
     raise_collected(errors)

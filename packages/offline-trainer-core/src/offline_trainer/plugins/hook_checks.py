@@ -5,11 +5,20 @@ pluggy would skip a misspelt hook in silence, and speaks of its own terms about 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import isasyncgenfunction, isclass, iscoroutinefunction, isgeneratorfunction
 from types import FunctionType, ModuleType
 from typing import Any
 
 from model_constructor.errors import close_matches
 from offline_trainer.plugins import hooks
+
+_NEVER_RUN: dict[Callable[[object], bool], str] = {
+    isclass: "a class",
+    isgeneratorfunction: "a generator",
+    iscoroutinefunction: "a coroutine",
+    isasyncgenfunction: "a generator",
+}
 
 
 class WrongHookError(Exception):
@@ -34,6 +43,11 @@ def check_hooks(module: ModuleType) -> None:
             raise WrongHookError(f"unknown hook {name}{_place(member)}{hint}")
         if options.get("wrapper") or options.get("hookwrapper"):
             raise WrongHookError(f"{name}{_place(member)} is a wrapper, which is not supported")
+        for is_one, what in _NEVER_RUN.items():
+            if is_one(member):
+                raise WrongHookError(
+                    f"{name}{_place(member)} is {what}; a hook is a plain function"
+                )
         for argument in _arguments(member):
             if argument not in known[name]:
                 passed = ", ".join(known[name])

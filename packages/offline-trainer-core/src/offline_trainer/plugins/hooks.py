@@ -26,7 +26,10 @@ def ot_register_components(registry: Registrar) -> None:
 
 @hookspec(firstresult=True)
 def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
-    """Supply an entry for a key that nobody registered, or return None."""
+    """Supply an entry for a key that nobody registered, or return None.
+
+    ``config_path`` is empty for now: a key is looked up without its place.
+    """
 
 
 @hookspec

@@ -10,6 +10,8 @@ from model_constructor.registry import normalized
 from offline_trainer.plugins.discovery import Candidate
 
 ALL_THIRD_PARTY = "*"
+NO = ("", "0", "false", "no", "off")
+"""Values of an environment variable that leave a switch off."""
 
 Names = Mapping[str, tuple[str, str]]
 """Normalized name → (as it was typed, where it was said)."""
@@ -41,11 +43,13 @@ class Selection:
     ) -> Selection:
         """Read the command line's, the environment's and the config's wishes."""
         listed = _names(environ.get("OT_DISABLE_PLUGINS", "").split(","), "OT_DISABLE_PLUGINS")
+        allowed = environ.get("OT_PLUGINS", "")
         return cls(
             {**listed, **_names(no_plugin, "--no-plugin")},
-            _names(environ.get("OT_PLUGINS", "").split(","), "OT_PLUGINS") or None,
+            _names(allowed.split(","), "OT_PLUGINS") if allowed else None,
             _names(config_disable, "plugins.disable"),
-            environ.get("OT_STRICT_PLUGINS") == "1",
+            # Whoever sets it wants to be told, so whatever is no clear "no" is a "yes".
+            environ.get("OT_STRICT_PLUGINS", "").strip().lower() not in NO,
         )
 
     def reason_to_skip(self, candidate: Candidate) -> str | None:
@@ -53,7 +57,7 @@ class Selection:
         if candidate.provider.origin == "core":
             return None
         said = _said_by(self.disabled, candidate)
-        if said is None and self.allowed and ALL_THIRD_PARTY not in self.allowed:
+        if said is None and self.allowed is not None and ALL_THIRD_PARTY not in self.allowed:
             if _said_by(self.allowed, candidate) is not None:
                 return None
             if candidate.provider.origin == "third-party":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z0-9]+|[0-9]+")
 _ALLOWED = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_. ]+[A-Za-z0-9]+)*")
-_TAKEN_PLUGINS = ("core", "torch")
+_TAKEN_PLUGINS = ("core", "offline_trainer", "torch")
 _TAKEN_DISTRIBUTIONS = ("offline-trainer-core", "offline-trainer-torch", "model-constructor")
 _EXAMPLE = "example-plugin"
 

@@ -16,8 +16,11 @@ from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.schema.docstrings import parameter_help, summary
 from offline_trainer.schema.values import IS_SPEC, Schema, leaf, place, ref, value_schema, words
 
-NEEDS_MORE = "OT0303"
-"""Code of the error about a component that needs a package that is not installed."""
+WHY_UNKNOWN = {
+    "OT0302": "are claimed by several plugins",
+    "OT0303": "need a package that is not installed",
+}
+"""Code of the error about a component whose arguments are unknown → why; others are broken."""
 
 CLASS_KINDS = {"optim_factory": "optim_cls", "sched_factory": "sched_cls"}
 """Factories that name a class in ``type`` and its arguments in ``kwargs`` → kind of that class."""
@@ -34,16 +37,14 @@ class Components:
 
     Attributes:
         definitions: By name; ``spec`` and ``spec:<kind>`` are what sections refer to.
-        unreadable: Keys whose target cannot be loaded: nothing is known of their arguments.
-        lacking: Keys that need a package that is not installed: likewise.
+        unknown: Keys of whose arguments nothing is known, by why not.
     """
 
     registry: Registry
     kind: str | None = None
     aliases: list[Alias] = field(init=False)
     definitions: Schema = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.aliases = _present_names(self.registry)
@@ -63,11 +64,7 @@ class Components:
         return [
             f"{why}, so the schema has nothing of their arguments: {_some(keys)}  "
             "[ot list-components --check]"
-            for why, keys in (
-                ("cannot be loaded", self.unreadable),
-                ("need a package that is not installed", self.lacking),
-            )
-            if keys
+            for why, keys in sorted(self.unknown.items())
         ]
 
     def _add(self, key: str, *, is_class: bool) -> None:
@@ -75,8 +72,8 @@ class Components:
             entry = self.registry.get_module(key)
             target = entry.target
         except ConfigError as error:
-            is_lacking = error.code == NEEDS_MORE
-            (self.lacking if is_lacking else self.unreadable).append(key)
+            why = WHY_UNKNOWN.get(error.code, "cannot be loaded")
+            self.unknown.setdefault(why, []).append(key)
             self.definitions[key] = {}
             return
         signature = read_signature(target)

@@ -12,10 +12,13 @@ from typing import ClassVar
 import pytest
 
 from model_constructor.errors import close_matches
-from model_constructor.registry import Entry, Registry, normalized
+from model_constructor.registry import Entry, Registry, kind_of, normalized
+from offline_trainer.cli.built_in import COMMANDS
 from offline_trainer.plugins.discovery import Candidate, discover
 from offline_trainer.plugins.heavy import HEAVY_MODULES
 from offline_trainer.plugins.loader import Plugins
+from offline_trainer.plugins.missing import FIRST_PARTY_KINDS
+from offline_trainer.plugins.problems import problems_of
 from offline_trainer.registry import build_registry
 from offline_trainer.testing.loading import first_party_registry, load_only
 
@@ -75,7 +78,12 @@ class PluginConformance:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        heavy = sorted(set(json.loads(done.stdout.splitlines()[-1])) & set(self.heavy_modules))
+        *printed, imported = done.stdout.splitlines()
+        assert not printed, (
+            f"importing {candidate.module} prints {printed[0]!r}, and so would every `ot` command, "
+            "in the middle of its JSON and of the shell's completions"
+        )
+        heavy = sorted(set(json.loads(imported)) & set(self.heavy_modules))
         assert not heavy, (
             f"importing {candidate.module} imports {', '.join(heavy)}, and every `ot` command "
             "would pay for it; import them in the modules of the components, and keep the "
@@ -85,6 +93,29 @@ class PluginConformance:
     def test_it_loads(self, candidate: Candidate) -> None:
         (status,) = self._load(candidate).statuses
         assert status.state == "ok", f"{status.reason}\n{status.traceback}"
+
+    def test_it_brings_something_and_ot_finds_nothing_wrong(self, candidate: Candidate) -> None:
+        plugins = self._load(candidate)
+        (status,) = plugins.statuses
+        callers = plugins.manager.get_hookcallers(plugins.manager.get_plugin(candidate.name)) or ()
+        more = {caller.name for caller in callers} - {"ot_register_components"}
+        assert status.keys or more, f"{candidate.module} registers no key and has no other hook"
+        problems = problems_of(plugins, build_registry(plugins), COMMANDS)
+        assert not problems, "\n".join(f"{p.text}; {p.help}" for p in problems)
+
+    def test_every_name_leads_somewhere(self, candidate: Candidate) -> None:
+        registry, first_party = build_registry(self._load(candidate)), first_party_registry()
+        kinds = sorted({kind_of(key) for key in first_party} | FIRST_PARTY_KINDS.keys())
+        for key in registry:
+            near = close_matches(kind_of(key), kinds)
+            # What is in a model may be of any kind.
+            if kind_of(key) not in kinds and near and near[0] not in ("block", "nn", "op"):
+                pytest.fail(f"{key}: no section takes this kind; did you mean `{near[0]}`?")
+        for alias in registry.aliases():
+            new = alias.component or alias.new
+            assert new in registry or new in first_party, f"{alias}: there is no `{new}`"
+            is_key = not alias.component and alias.old in {*registry, *first_party}
+            assert not is_key, f"{alias}: but a component has the former key, and it is used"
 
     def test_every_target_resolves_or_says_what_it_needs(self, entries: list[Entry]) -> None:
         waiting: dict[str, list[str]] = {}
