@@ -70,6 +70,18 @@ def interpolate(
     return resolved or root, frozenset(resolver.secret_texts)
 
 
+def resolve_path(
+    root: Node, path: ConfigPath, environ: Mapping[str, str], *, untrusted: bool
+) -> Node | None:
+    """The one value at a path, resolved; None where there is none or it cannot be told."""
+    resolver = _Resolver(root, environ, untrusted)
+    node: Node | None = root
+    for depth, segment in enumerate(path, start=1):
+        child = _child(node, segment) if node is not None else None
+        node = resolver.run(path[:depth], child[1]) if child is not None else None
+    return node
+
+
 class _Resolver:
     def __init__(self, root: Node, environ: Mapping[str, str], untrusted: bool) -> None:
         self.root = root
