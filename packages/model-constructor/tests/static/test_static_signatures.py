@@ -187,6 +187,54 @@ SOURCES = {
         class Assigned:
             __init__ = patch
 
+        class HandedOver:
+            def __init__(self, a: int) -> None: ...
+
+        class HandedOverInALoop:
+            def __init__(self, a: int) -> None: ...
+
+        class OnItsOwn:
+            def __init__(self, a: int) -> None: ...
+            @classmethod
+            def install(cls) -> None: ...
+
+        def install(*targets): ...
+
+        install(HandedOver)
+        for _ in range(1):
+            install([HandedOverInALoop])
+        OnItsOwn.install()
+
+        class Global:
+            def __init__(self, a: int) -> None: ...
+
+        class InGlobals:
+            def __init__(self, a: int) -> None: ...
+
+        def bind():
+            global Global
+
+        globals()["InGlobals"] = Global
+
+        class InLocals:
+            locals()["__init__"] = patch
+
+        class InLocalsByAnyName:
+            locals()["__init" + "__"] = patch
+
+        class UpdatesLocals:
+            locals().update(__init__=patch)
+
+        class Imports:
+            import functools as __init__
+
+        class Catches:
+            def __init__(self, a: int) -> None: ...
+            try:
+                1 / 0
+            except ZeroDivisionError as __init__:
+                pass
+
         class Left:
             def __init__(self, a: int) -> None: ...
 
@@ -222,6 +270,8 @@ SURE = [
 DOUBTFUL = [
     *("decorated", "DecoratedClass", "DecoratedInit", "WithMeta", "BelowMeta", "New", "BelowNew"),
     *("Row", "Colour", "Builtin", "Twice", "Tried", "Patched", "SetLater", "Assigned", "EitherOf"),
+    *("HandedOver", "HandedOverInALoop", "OnItsOwn", "Global", "InGlobals", "InLocals"),
+    *("InLocalsByAnyName", "UpdatesLocals", "Imports", "Catches"),
     *("partial", "constant", "missing"),
 ]
 
