@@ -316,7 +316,8 @@ def _shown(signature: Signature) -> dict[str, str]:
 
     As members of a union all unions are spelt alike; Python 3.10 says `Optional` for some.
     """
-    return {name: str(Union[hint, ModuleType]) for name, hint in signature.annotations.items()}
+    hints = signature.annotations.items()
+    return {name: str(Union[hint, ModuleType]) for name, hint in hints}  # noqa: UP007 - as said
 
 
 @pytest.mark.parametrize("name", DOUBTFUL)
