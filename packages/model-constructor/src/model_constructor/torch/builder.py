@@ -157,14 +157,11 @@ def _remember_place(part: Any, path: ConfigPath) -> None:
 def _prepare_start(
     graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
 ) -> PreparedStart | None:
-    def made(spec: Mapping[str, Any], path: ConfigPath) -> Any:
-        built = instantiate_value(
-            spec, registry=registry, path=path, sources=graph.start.sources, settings=settings
-        )
-        if not callable(built):
-            what = f"{spec.get('_type_')} made a {type(built).__name__}, which cannot be called"
-            place.add("OT0422", what, path, None, help="")
-        return built
+    def made(spec: Mapping[str, Any], path: ConfigPath, kind: str) -> Any:
+        return instantiate_value(
+            spec, registry=registry, path=path, sources=graph.start.sources, settings=settings,
+            kind=kind,
+        )  # fmt: skip
 
     try:
         return make_start(graph.start, made, (seed, graph.name))
