@@ -201,6 +201,13 @@ def test_a_whole_component_that_is_referred_to_is_swapped_too(bind: Bind) -> Non
     assert bound == {"_type_": "part.large"}
 
 
+def test_what_was_written_for_a_component_that_is_now_referred_to_is_checked(bind: Bind) -> None:
+    chosen = "{a: {_type_: part.small, depth: 2}, b: {_type_: part.large, widht: 2}}"
+    _, binder = bind("'${params.chosen.a}'", "'${params.chosen.b}'", chosen=chosen)
+    assert [error.config_path for error in binder.errors] == [("params", "it", "widht")]
+    assert not binder.warnings
+
+
 def test_items_that_a_layer_moved_are_not_swapped_for_each_other(bind: Bind) -> None:
     _, binder = bind(
         "[{_type_: part.small, widht: 2}, {_type_: part.large, depht: 2}]",

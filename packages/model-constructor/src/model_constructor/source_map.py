@@ -18,7 +18,7 @@ class Version:
 
     Attributes:
         layer: That layer's number.
-        value: The value, resolved.
+        value: The value, resolved; ``***`` for a secret.
         span: Where the layer set it, or what it is made from; where it stands if it did neither.
     """
 

@@ -51,10 +51,10 @@ def leave_behind(
     dropped = {
         name: place
         for name, place in doubtful.items()
-        if _is_lower(sources.get(place), change.layer)
+        if _is_older(sources.get(place), change.layer)
     }
     args_dropped = False
-    if call.args and _is_lower(sources.get(call.args_at), change.layer):
+    if call.args and _is_older(sources.get(call.args_at), change.layer):
         # Positions mean something only to the component that they were written for.
         old = _signature(change.entry, signature_of)
         old = old.without_first(call.filled) if old is not None else None
@@ -78,7 +78,7 @@ def _change(chosen: Source | None, key: str, registry: Registry) -> _Change | No
         before = str(version.value)
         entry = _entry(before, registry)
         name = entry.key if entry is not None else before.partition("@")[0]
-        if last is not None and name != key:
+        if last is not None and name != key and version.value != last.value:
             return _Change(last.layer, last.span, before, entry)
         last = version
     return None
@@ -100,5 +100,10 @@ def _signature(
         return None
 
 
-def _is_lower(source: Source | None, layer: int) -> bool:
-    return source is not None and source.layer < layer
+def _is_older(source: Source | None, layer: int) -> bool:
+    """Whether an argument comes from below a layer, and stood there before that layer too."""
+    return (
+        source is not None
+        and source.layer < layer
+        and any(version.layer < layer for version in source.versions())
+    )

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from model_constructor.config.nodes import Hop, Node, describe
 from model_constructor.config.versions import Versions
 from model_constructor.errors import ConfigPath, Span
+from model_constructor.redaction import HIDDEN
 from model_constructor.source_map import Source, Version
 
 
@@ -138,7 +139,8 @@ class Sources(Mapping[ConfigPath, Source]):
 
     def _versions_of(self, path: ConfigPath) -> Iterator[Version]:
         for layer, node in self._versions.of(path):
-            yield Version(layer, node.value, self._set_by(layer, self._nodes[path]).span)
+            value = HIDDEN if node.secret else node.value
+            yield Version(layer, value, self._set_by(layer, self._nodes[path]).span)
 
     def _set_by(self, layer: int, node: Node) -> Node:
         """Of a value and those that it was made from, the one that a layer set."""

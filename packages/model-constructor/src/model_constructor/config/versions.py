@@ -6,10 +6,10 @@ Worked out only where somebody asks, which is where a component may have been sw
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from model_constructor.config.interpolation import resolve_path
+from model_constructor.config.interpolation import reader
 from model_constructor.config.nodes import Node, replaced
 from model_constructor.errors import ConfigPath
 
@@ -26,19 +26,18 @@ class Versions:
         self, root: Node, files: int, environ: Mapping[str, str], *, untrusted: bool
     ) -> None:
         self._files = files
-        self._environ = environ
-        self._untrusted = untrusted
-        self._left_by = cache(lambda layer: without_layers_above(layer, root))
+
+        def left_by(layer: int) -> Callable[[ConfigPath], Node | None]:
+            left = without_layers_above(layer, root)
+            return reader(left or Node({}, root.origin), environ, untrusted=untrusted)
+
+        self._left_by = cache(left_by)
 
     def of(self, path: ConfigPath) -> Iterator[tuple[int, Node]]:
-        """Each layer's number with the value it left, highest first, as far down as there is one.
-
-        A secret is no value here.
-        """
+        """Each layer with the value that it left, highest first, down to where there is none."""
         for layer in range(self._files, -1, -1):
-            root = self._left_by(sys.maxsize if layer == self._files else layer)
-            node = root and resolve_path(root, path, self._environ, untrusted=self._untrusted)
-            if node is None or node.secret:
+            node = self._left_by(sys.maxsize if layer == self._files else layer)(path)
+            if node is None:
                 return
             yield layer, node
 
