@@ -108,6 +108,14 @@ CASES = {
         ("{lr: 0.1}", "{lr: yes}"),
         ("expected a number, got 'yes'", "optimizer.kwargs.lr", "bad.yaml:26:16"),
     ),
+    "wrong kind of init": (
+        ("model:\n", "model:\n  init: {'*': {_type_: nn.ReLU}}\n"),
+        ("nn.ReLU", "kind `init`", "model.init.*._type_", "bad.yaml:5:24"),
+    ),
+    "wrong kind of pretrained": (
+        ("model:\n", "model:\n  pretrained: {_type_: init.zeros}\n"),
+        ("init.zeros", "model.pretrained._type_", "did you mean `pretrained.safetensors`"),
+    ),
     "wrong kind of component": (
         ("_type_: data.table", "_type_: io.mapping"),
         ("io.mapping", "kind `data`", "data._type_", "bad.yaml:11:11"),

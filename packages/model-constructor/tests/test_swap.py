@@ -67,7 +67,10 @@ Bind = Callable[..., tuple[Any, Binder]]
 
 @pytest.fixture
 def bind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bind:
-    """Bind ``params.it`` of a base file, an experiment over it, and overrides."""
+    """Bind ``params.it`` of a base file, an experiment over it, and overrides.
+
+    The base's ``params.chosen`` is for it to refer to.
+    """
     monkeypatch.chdir(tmp_path)
     registry = Registry()
     for target in (Adam, Sgd, Rprop):
@@ -77,9 +80,12 @@ def bind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bind:
     registry.add("part.small", Small)
     registry.add("part.large", Large)
     registry.add("part.any", takes_anything)
+    registry.add_alias("part.little", "part.small", since="2")
 
-    def run(base: str, upper: str, *overrides: str, top: str = "") -> tuple[Any, Binder]:
-        Path("base.yaml").write_text(f"params:\n  it: {base}\n")
+    def run(
+        base: str, upper: str, *overrides: str, top: str = "", chosen: str = ""
+    ) -> tuple[Any, Binder]:
+        Path("base.yaml").write_text(f"params:\n  it: {base}\n  chosen: {chosen}\n")
         Path("upper.yaml").write_text(f"defaults: [base.yaml]\nparams:\n  it: {upper}\n")
         it = f"params:\n  it: {top}\n" if top else ""
         Path("main.yaml").write_text(f"schema_version: 1\ndefaults: [upper.yaml]\n{it}")
@@ -165,5 +171,53 @@ def test_all_overrides_are_one_layer(bind: Bind) -> None:
     _, binder = bind(base, "{}", *overrides)
     assert [error.config_path for error in binder.errors] == [("params", "it", "depth")]
     bound, binder = bind(base, "{}", overrides[1])
+    assert not binder.errors
+    assert bound == {"_type_": "part.large"}
+
+
+@pytest.mark.parametrize("base", ["${params.chosen}", "part.little", "part.smal${.tail,l}"])
+def test_another_spelling_of_one_component_is_no_swap(bind: Bind, base: str) -> None:
+    spec = f"{{_type_: '{base}', widht: 2, _args_: [1, 2]}}"
+    bound, binder = bind(spec, "{_type_: part.small}", chosen="part.small")
+    assert [error.config_path for error in binder.errors] == [("params", "it", "widht")]
+    assert bound["_args_"] == [1, 2]
+    assert not binder.warnings
+
+
+def test_a_reference_that_means_another_component_now_is_a_swap(bind: Bind) -> None:
+    base = "{_type_: '${params.chosen}', depth: 2}"
+    bound, binder = bind(base, "{}", "params.chosen=part.large", chosen="part.small")
+    assert not binder.errors
+    assert bound == {"_type_": "part.large"}
+    (note,) = binder.warnings
+    assert "part.small became part.large at <cli:1>:1:15," in note
+
+
+def test_a_whole_component_that_is_referred_to_is_swapped_too(bind: Bind) -> None:
+    chosen = "{_type_: part.small, depth: 2}"
+    it = "'${params.chosen}'"
+    bound, binder = bind(it, it, "params.chosen._type_=part.large", chosen=chosen)
+    assert not binder.errors
+    assert bound == {"_type_": "part.large"}
+
+
+def test_what_was_written_for_a_component_that_is_now_referred_to_is_checked(bind: Bind) -> None:
+    chosen = "{a: {_type_: part.small, depth: 2}, b: {_type_: part.large, widht: 2}}"
+    _, binder = bind("'${params.chosen.a}'", "'${params.chosen.b}'", chosen=chosen)
+    assert [error.config_path for error in binder.errors] == [("params", "it", "widht")]
+    assert not binder.warnings
+
+
+def test_items_that_a_layer_moved_are_not_swapped_for_each_other(bind: Bind) -> None:
+    _, binder = bind(
+        "[{_type_: part.small, widht: 2}, {_type_: part.large, depht: 2}]",
+        "{_merge_: prepend, _value_: [{_type_: part.large}]}",
+    )
+    assert [error.config_path[-1] for error in binder.errors] == ["widht", "depht"]
+
+
+def test_what_a_template_of_a_lower_layer_chose_counts(bind: Bind) -> None:
+    chosen = "x\ntemplates: {it: {_type_: part.small, depth: 2}}"
+    bound, binder = bind("{_template_: it}", "{_type_: part.large}", chosen=chosen)
     assert not binder.errors
     assert bound == {"_type_": "part.large"}

@@ -186,7 +186,7 @@ class Binder:
 
     def _bind_call(self, call: Call) -> Call:
         """The call with its arguments checked and typed, less those that do not belong to it."""
-        call, notes = leave_behind(call, self.sources, self._signature_of_key)
+        call, notes = leave_behind(call, self.sources, self.registry, self.signature_of)
         check = ArgumentCheck(self.sources, self.settings.strict, self.included_at)
         self.errors += check.errors(call)
         ignored: list[str] = []
@@ -207,12 +207,6 @@ class Binder:
             if name not in ignored
         }
         return replace(call, args=args, kwargs=kwargs)
-
-    def _signature_of_key(self, key: str) -> Signature | None:
-        try:
-            return self.signature_of(self.registry.get_module(key))
-        except ConfigError:
-            return None
 
     def _bind_argument(self, call: Call, name: str, value: Any, path: ConfigPath) -> Any:
         """One argument as its parameter wants it."""

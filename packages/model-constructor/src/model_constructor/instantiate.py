@@ -27,6 +27,7 @@ def instantiate_value(
     targets_allowed: bool = False,
     provided: Mapping[str, Any] | None = None,
     made: Made | None = None,
+    kind: str = "",
 ) -> Any:
     """Build a value: specs become objects, innermost first; everything else stays what it is.
 
@@ -40,6 +41,7 @@ def instantiate_value(
         provided: Objects made elsewhere, handed to the outermost component as further keyword
             arguments.
         made: Called with every component built, inner ones too, and its config path.
+        kind: What the outermost component must be of; empty for any.
 
     Raises:
         ConfigError: A key is unknown, an argument wrong, or a component refused to be built; all
@@ -50,7 +52,10 @@ def instantiate_value(
     >>> instantiate_value({"_type_": "data.pair", "real": 1, "imag": 2}, registry=registry)
     (1+2j)
     """
-    binder = Binder(registry, sources or SourceMap(), settings or Settings(), targets_allowed)
+    kinds = {path: kind} if kind else {}
+    binder = Binder(
+        registry, sources or SourceMap(), settings or Settings(), targets_allowed, kinds
+    )
     spec = {**value, **provided} if provided and is_spec(value) else value
     bound = binder.bind(spec, path)
     raise_collected(binder.errors)

@@ -6,10 +6,25 @@ about a value, its position, its text as typed, lives beside it in a `SourceMap`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from model_constructor.errors import ConfigPath, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a value is in a config that ends with one of its layers.
+
+    Attributes:
+        layer: That layer's number.
+        value: The value, resolved; ``***`` for a secret.
+        span: Where the layer set it, or what it is made from; where it stands if it did neither.
+    """
+
+    layer: int
+    value: object
+    span: Span | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +39,7 @@ class Source:
         folder: Folder of the file that set the value (the current folder for the command line
             and for Python); relative input paths are looked up from here.
         layer: Which file, counted in merge order, or the command line, set it; later is higher.
-        earlier: What lower layers had set in place of a scalar, with their numbers, lowest first.
+        versions: The value with all layers, then without the highest, and so on.
     """
 
     span: Span | None
@@ -32,7 +47,7 @@ class Source:
     text: str | None = None
     folder: str | None = None
     layer: int = 0
-    earlier: tuple[tuple[int, object], ...] = ()
+    versions: Callable[[], Iterable[Version]] = field(default=tuple, compare=False)
 
 
 class SourceMap(Mapping[ConfigPath, Source]):

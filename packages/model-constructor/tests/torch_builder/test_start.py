@@ -79,6 +79,8 @@ def test_lazy_layers_start_when_their_sizes_are_known() -> None:
         ),
         ({"*": {"_type_": "init.orthogonal"}}, "init of `layer_0.bias` failed"),
         ({"*": {"_type_": "init.zeroes"}}, "unknown component `init.zeroes`"),
+        ({"_type_": "nn.ReLU"}, "model.init takes a component of kind `init`"),
+        ({"*": {"_type_": "nn.ReLU"}}, "takes a component of kind `init`"),
         ({"*": {"value": 1}}, "`_type_` is missing"),
         ("zeros", "expected a mapping"),
     ],
@@ -194,3 +196,9 @@ def test_a_layer_with_one_frozen_parameter_still_trains_the_other() -> None:
 @pytest.mark.parametrize("freeze", [["layer_9.*"], "layer_0", [3]])
 def test_a_wrong_freeze_is_a_located_error(freeze: Any) -> None:
     assert error_of(freeze=freeze).config_path[:2] == ("model", "freeze")
+
+
+def test_what_loads_weights_is_of_that_kind() -> None:
+    error = error_of(pretrained={"_type_": "init.zeros"})
+    assert error.code == "OT0308"
+    assert error.config_path == ("model", "pretrained", "_type_")

@@ -7,7 +7,7 @@ overflow Python's. A value that failed silences those that depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from model_constructor.config.environment import (
     environment_value,
@@ -68,6 +68,26 @@ def interpolate(
     unknown = [path for path, node in resolver.done.items() if node is None]
     findings.add(resolver.errors, unknown=unknown)
     return resolved or root, frozenset(resolver.secret_texts)
+
+
+def reader(
+    root: Node, environ: Mapping[str, str], *, untrusted: bool
+) -> Callable[[ConfigPath], Node | None]:
+    """Reads single values of a tree, resolved; None where there is none or it cannot be told."""
+    resolver = _Resolver(root, environ, untrusted)
+
+    def read(path: ConfigPath) -> Node | None:
+        node: Node | None = root
+        for depth, segment in enumerate(path, start=1):
+            child = _child(node, segment) if node is not None else None
+            if child is None:
+                return None
+            here, node = path[:depth], child[1]
+            if isinstance(node.value, str):  # a mapping need not be resolved to look into it
+                node = resolver.done[here] if here in resolver.done else resolver.run(here, node)
+        return node
+
+    return read
 
 
 class _Resolver:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from model_constructor.config.nodes import Hop, Node, describe
+from model_constructor.config.versions import Versions
 from model_constructor.errors import ConfigPath, Span
-from model_constructor.source_map import Source
+from model_constructor.redaction import HIDDEN
+from model_constructor.source_map import Source, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,9 @@ def _all_nodes(node: Node) -> Iterator[Node]:
 class Sources(Mapping[ConfigPath, Source]):
     """What is known of each node by its path, for a `SourceMap`; written out when asked for."""
 
-    def __init__(self, nodes: Mapping[ConfigPath, Node]) -> None:
+    def __init__(self, nodes: Mapping[ConfigPath, Node], versions: Versions) -> None:
         self._nodes = nodes
+        self._versions = versions
 
     def __getitem__(self, path: ConfigPath) -> Source:
         node = self._nodes[path]
@@ -125,7 +128,7 @@ class Sources(Mapping[ConfigPath, Source]):
             node.text,
             node.origin.folder,
             node.origin.layer,
-            _earlier(node),
+            partial(self._versions_of, path),
         )
 
     def __iter__(self) -> Iterator[ConfigPath]:
@@ -134,8 +137,17 @@ class Sources(Mapping[ConfigPath, Source]):
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def _versions_of(self, path: ConfigPath) -> Iterator[Version]:
+        for layer, node in self._versions.of(path):
+            value = HIDDEN if node.secret else node.value
+            yield Version(layer, value, self._set_by(layer, self._nodes[path]).span)
 
-def _earlier(node: Node) -> tuple[tuple[int, object], ...]:
-    if not node.history or isinstance(node.value, dict | list):
-        return ()
-    return tuple((lower.origin.layer, lower.value) for lower in node.history)
+    def _set_by(self, layer: int, node: Node) -> Node:
+        """Of a value and those that it was made from, the one that a layer set."""
+        while node.origin.layer < layer:
+            named = (hop.path for hop in node.references if hop.path in self._nodes)
+            path = next(named, None)
+            if path is None:
+                break
+            node = self._nodes[path]
+        return node

@@ -34,6 +34,7 @@ from model_constructor.config.renamed_keys import present_keys
 from model_constructor.config.schema import Settings, check_top_level, read_settings
 from model_constructor.config.templates import expand_templates
 from model_constructor.config.unused import unused_params, unused_templates
+from model_constructor.config.versions import Versions
 from model_constructor.errors import ConfigError, ConfigPath, Note
 from model_constructor.findings import Findings
 from model_constructor.redaction import hide_in_error
@@ -176,6 +177,7 @@ def _resolve(
     unused = unused_templates(root, len(trees) - 1)
     root = expand_templates(root, findings)
     environ = os.environ if environ is None else environ
+    versions = Versions(root, len(trees), environ, untrusted=untrusted)
     root, secret_texts = interpolate(root, environ, findings, untrusted=untrusted)
     fields = root.value if isinstance(root.value, dict) else {}
     findings.add(check_top_level(fields))
@@ -191,7 +193,7 @@ def _resolve(
     return ResolvedConfig(
         data=data,
         settings=settings,
-        source_map=SourceMap(Sources(outcome.nodes)),
+        source_map=SourceMap(Sources(outcome.nodes, versions)),
         provenance=Provenance(outcome.history, merged),
         files=files,
         # A reference that failed may have been the one that reads a value.

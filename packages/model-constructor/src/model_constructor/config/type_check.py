@@ -15,8 +15,8 @@ from model_constructor.config.scalars import shorten, write_scalar
 from model_constructor.errors import ConfigPath, close_matches
 
 _SPEC_KEYS = ("_type_", "_target_")
-_LISTS = (list, tuple, Sequence, Collection, Iterable)
-_MAPPINGS = (dict, Mapping)
+LISTS = (list, tuple, Sequence, Collection, Iterable)
+MAPPINGS = (dict, Mapping)
 _WORDS = {
     str: "a string",
     int: "an integer",
@@ -114,9 +114,9 @@ def fits(value: Any, annotation: Any) -> bool:
     if is_component(value):  # whatever it builds
         return True
     kind = origin or annotation
-    if kind in _LISTS:
+    if kind in LISTS:
         return isinstance(value, list | tuple) and _items_fit(value, kind, args)
-    if kind in _MAPPINGS:
+    if kind in MAPPINGS:
         return isinstance(value, Mapping) and (
             len(args) != 2 or all(fits(item, args[1]) for item in value.values())
         )
@@ -184,8 +184,8 @@ def _same_shape(value: Any, annotation: Any) -> bool:
     """Whether both are lists, or both mappings, with something said about the items."""
     kind = get_origin(annotation)
     return bool(get_args(annotation)) and (
-        (isinstance(value, list | tuple) and kind in _LISTS)
-        or (isinstance(value, Mapping) and kind in _MAPPINGS)
+        (isinstance(value, list | tuple) and kind in LISTS)
+        or (isinstance(value, Mapping) and kind in MAPPINGS)
     )
 
 
@@ -232,9 +232,9 @@ def _described(annotation: Any) -> list[str]:
     if origin is Literal:
         return [str(word) if isinstance(word, str) else repr(word) for word in args]
     kind = origin or annotation
-    if kind in _MAPPINGS:
+    if kind in MAPPINGS:
         return ["a mapping" + (f" to {_plural(args[1])}" if len(args) == 2 else "")]
-    if kind in _LISTS:
+    if kind in LISTS:
         if kind is tuple and args and args[-1] is not Ellipsis:
             same = _plural(args[0]) if len(set(args)) == 1 else "items"
             return [f"a list of {len(args)} {same}"]

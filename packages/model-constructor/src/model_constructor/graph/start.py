@@ -12,7 +12,10 @@ from model_constructor.errors import ConfigPath
 from model_constructor.graph.ir import WEIGHTS, Start
 from model_constructor.graph.problems import Problems, Section
 
-START_KEYS = ("init", "pretrained", "freeze")
+START_KINDS = ("init", "pretrained")
+"""Keys that hold a component, or several by pattern; its kind has the name of the key."""
+
+START_KEYS = (*START_KINDS, "freeze")
 
 
 def read_start(section: Section, path: ConfigPath, problems: Problems) -> Start:

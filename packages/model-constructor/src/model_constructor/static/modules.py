@@ -86,10 +86,16 @@ class Module:
                     self.for_checkers |= names_bound_in(statement.body)
                     self.read(statement.orelse)
                 case ast.Expr(value=value):
-                    self.doubtful |= _changed_by(value)
+                    self.doubtful |= _handed_over(value) | self.receivers_in(value)
                 case _:
                     self.doubtful |= names_bound_in([statement])
                     self.nested_stars += stars_in(self, statement)
+
+    def receivers_in(self, expression: ast.expr) -> set[str]:
+        """The names defined here whose methods an expression calls: ``__all__.extend(…)``."""
+        names = {part.id for part in ast.walk(expression) if isinstance(part, ast.Name)}
+        bound = {name: self.bindings[name][0] for name in names if name in self.bindings}
+        return {name for name, binding in bound.items() if not isinstance(binding, Imported)}
 
     def read_import(self, statement: ast.ImportFrom) -> None:
         module = absolute(self, statement)
@@ -137,11 +143,19 @@ class Modules:
         if spec is None or not spec.has_location or not str(spec.origin).endswith(".py"):
             return None
         try:
-            tree = ast.parse(Path(str(spec.origin)).read_bytes())
+            source = Path(str(spec.origin)).read_bytes()
+            tree = ast.parse(source)
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         module = Module(name, spec.submodule_search_locations is not None)
         module.read(tree.body)
+        if b"global " in source:  # else there is no need to look through all of it
+            module.doubtful |= {
+                name
+                for part in ast.walk(tree)
+                if isinstance(part, ast.Global)
+                for name in part.names
+            }
         return module
 
     def _spec(self, name: str) -> ModuleSpec | None:
@@ -205,20 +219,25 @@ def names_bound_in(statements: list[ast.stmt]) -> set[str]:
                     names.add(name)
                 case ast.alias():
                     names.add(node.asname or node.name.partition(".")[0])
+                case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+                    names.add(name)
+                case ast.Subscript(value=ast.Call(), slice=key, ctx=ast.Store() | ast.Del()):
+                    # Such as `globals()["name"]`; of any other key nobody knows what it binds.
+                    literal = key.value if isinstance(key, ast.Constant) else None
+                    names.add(literal if isinstance(literal, str) else "*")
+                case ast.Expr(value=value):
+                    names |= _handed_over(value)
                 case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Store()):
                     if attribute not in HARMLESS_ATTRIBUTES:
                         names.add(name)
     return names
 
 
-def _changed_by(expression: ast.expr) -> set[str]:
-    """Names that a call at the top level changes: ``setattr(name, …)``, ``__all__.extend(…)``."""
-    match expression:
-        case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_]):
-            return {name}
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"))):
-            return {"__all__"}
-    return set()
+def _handed_over(expression: ast.expr) -> set[str]:
+    """Names that a statement which is only a call may change: ``register(name)``."""
+    parts = list(ast.walk(expression))
+    roots = [part.value for part in parts if isinstance(part, ast.Attribute)]
+    return {part.id for part in parts if isinstance(part, ast.Name) and part not in roots}
 
 
 def _is_overload(binding: Binding) -> bool:

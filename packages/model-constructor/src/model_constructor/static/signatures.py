@@ -16,7 +16,7 @@ from typing import Any
 
 from model_constructor.signatures import Signature, make_signature, read_signature
 from model_constructor.static.annotations import Annotations
-from model_constructor.static.modules import Module, is_overload
+from model_constructor.static.modules import Module, is_overload, names_bound_in
 from model_constructor.static.names import (
     Alias,
     Definition,
@@ -159,14 +159,12 @@ def _own_initialiser(node: ast.ClassDef) -> ast.FunctionDef | None:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 if name in _CHANGES_THE_CALL:
                     raise Unsure(f"{node.name} has {name}")
-            case ast.Expr() | ast.Pass():
+            case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case _:
-                bound = {part.id for part in ast.walk(statement) if isinstance(part, ast.Name)}
-                bound |= {
-                    part.name for part in ast.walk(statement) if isinstance(part, ast.FunctionDef)
-                }
-                if bound & (_CHANGES_THE_CALL | {"__init__"}):
+                # A call in a class body may set any name through `locals()`.
+                calls = isinstance(statement, ast.Expr)
+                if calls or names_bound_in([statement]) & (_CHANGES_THE_CALL | {"__init__", "*"}):
                     raise Unsure(f"{node.name} sets how it is called")
     return own
 

@@ -152,12 +152,8 @@ def _remember_place(part: Any, path: ConfigPath) -> None:
 def _prepare_start(
     graph: GraphIR, make: Callable[..., Any], place: _Places, seed: int
 ) -> PreparedStart | None:
-    def made(spec: Mapping[str, Any], path: ConfigPath) -> Any:
-        built = make(spec, path=path)
-        if not callable(built):
-            what = f"{spec.get('_type_')} made a {type(built).__name__}, which cannot be called"
-            place.add("OT0422", what, path, None, help="")
-        return built
+    def made(spec: Mapping[str, Any], path: ConfigPath, kind: str) -> Any:
+        return make(spec, path=path, kind=kind)
 
     try:
         return make_start(graph.start, made, (seed, graph.name), graph.sources)

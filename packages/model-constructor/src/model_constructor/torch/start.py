@@ -139,17 +139,17 @@ def _chosen(name: str, parameter: Tensor, pattern: str) -> bool:
 
 def make_start(
     start: Start,
-    build: Callable[[Mapping[str, Any], ConfigPath], Any],
+    build: Callable[[Mapping[str, Any], ConfigPath, str], Any],
     seed_parts: Sequence[object],
     sources: SourceMap,
 ) -> PreparedStart:
     """A start with its components built, before the model has its sizes.
 
     Args:
-        build: Makes a component from its spec.
+        build: Makes a component from its spec, its config path and its kind.
     """
     pretrained = None
     if start.pretrained is not None:
-        pretrained = build(start.pretrained, (*start.config_path, "pretrained"))
-    init = tuple((pattern, build(spec, path), path) for pattern, spec, path in start.init)
+        pretrained = build(start.pretrained, (*start.config_path, "pretrained"), "pretrained")
+    init = tuple((pattern, build(spec, path, "init"), path) for pattern, spec, path in start.init)
     return PreparedStart(start, init, pretrained, tuple(seed_parts), sources)

@@ -6,13 +6,13 @@ schema refuses only what is wrong wherever it stands, and requires nothing.
 
 from __future__ import annotations
 
-import collections.abc
 import types
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from model_constructor.config.containers import MODES
+from model_constructor.config.type_check import LISTS, MAPPINGS
 
 Schema = dict[str, Any]
 
@@ -22,6 +22,7 @@ _BOOLEAN = {"type": "boolean"}
 _LIST_MODES = ["append", "prepend", "keyed"]
 _IS_CONTAINER = {"type": "object", "required": ["_merge_"]}
 IS_SPEC = {"type": "object", "required": ["_type_"]}
+_IS_BUILT = {"type": "object", "anyOf": [IS_SPEC, {"required": ["_target_"]}]}
 
 
 def ref(name: str) -> Schema:
@@ -108,14 +109,21 @@ def _alternatives(annotation: Any, anything: str) -> list[Schema] | None:
     if isinstance(annotation, type) and annotation in _TYPES:
         return [{"type": _TYPES[annotation]}]
     kind = origin or annotation
-    if not isinstance(kind, type):
-        return None
-    if issubclass(kind, collections.abc.Mapping):
+    if kind in MAPPINGS:
         return [{"type": "object", **ref(anything)}]
-    if origin is not None and issubclass(kind, collections.abc.Iterable):
-        item = next((each for each in members if each is not Ellipsis), Any)
-        return [{"type": "array", "items": value_schema(item, anything)}]
+    if kind in LISTS:
+        return [_list(kind, members, anything)]
     return None
+
+
+def _list(kind: Any, members: tuple[Any, ...], anything: str) -> Schema:
+    items = [value_schema(member, anything) for member in members if member is not Ellipsis]
+    schema: Schema = {"type": "array", "items": items[0] if items else ref(anything)}
+    if kind is tuple and items and Ellipsis not in members:
+        count = {"minItems": len(items), "maxItems": len(items)}
+        schema = {"type": "array", "prefixItems": items, **count}
+    # Where a component can stand, it may be one that builds a list.
+    return schema if anything != "any" else {"if": _IS_BUILT, "then": ref("spec"), "else": schema}
 
 
 def _union(members: tuple[Any, ...], anything: str) -> list[Schema] | None:
