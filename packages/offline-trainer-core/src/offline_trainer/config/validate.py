@@ -74,6 +74,25 @@ def bind_components(
     Raises:
         ConfigError: Everything found, together: unknown keys, wrong kinds, wrong arguments.
     """
+    bound, binder = _bound(resolved, registry, targets_allowed)
+    raise_collected(binder.errors)
+    for text in binder.warnings:
+        notice(text)
+    return bound
+
+
+def as_it_runs(resolved: ResolvedConfig, registry: Registry) -> ResolvedConfig:
+    """The config without what a swapped component left behind; other faults are left in it."""
+    bound, binder = _bound(resolved, registry)
+    for text in binder.warnings:
+        notice(text)
+    return without_dropped(resolved, bound)
+
+
+def _bound(
+    resolved: ResolvedConfig, registry: Registry, targets_allowed: bool = False
+) -> tuple[dict[str, Any], Binder]:
+    """The data in its bound form, and the binder, which holds what is wrong with it."""
     kinds = {path: kind for path, kind, _ in section_specs(resolved.data)}
     included_at = {file.name: file.included_at for file in resolved.files if file.included_at}
     binder = Binder(
@@ -83,10 +102,7 @@ def bind_components(
         section: _plain(binder.bind(value, (section,))) if section in _BOUND_SECTIONS else value
         for section, value in resolved.data.items()
     }
-    raise_collected(binder.errors)
-    for text in binder.warnings:
-        notice(text)
-    return bound
+    return bound, binder
 
 
 def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> ResolvedConfig:
