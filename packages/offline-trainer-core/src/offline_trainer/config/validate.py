@@ -24,6 +24,7 @@ from model_constructor.registry import Registry
 from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
 from offline_trainer.config.sections import (
+    COMPONENT_SECTIONS,
     LIST_SECTIONS,
     PER_OPTIMIZER_SECTIONS,
     SINGLE_SECTIONS,
@@ -43,14 +44,19 @@ UNKNOWN_COMPONENT = "OT0301"
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
-def validate_preflight(resolved: ResolvedConfig) -> None:
+def validate_preflight(resolved: ResolvedConfig, *, sections: bool = True) -> None:
     """Check what needs no component: sections, their shape, imports, pure-data rules.
+
+    Args:
+        resolved: The config.
+        sections: Ask for every section that an experiment needs.
 
     Raises:
         ConfigError: Everything found, together.
     """
     report = _Report(resolved)
-    report.required_sections()
+    if sections:
+        report.required_sections()
     report.run()
     report.plugins()
     report.models()
@@ -110,6 +116,11 @@ def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> Resol
     data = _kept(resolved.data, bound)
     secrets = frozenset(path for path in resolved.secrets if _has(data, path))
     return replace(resolved, data=data, secrets=secrets)
+
+
+def is_model_alone(data: Mapping[str, Any]) -> bool:
+    """Whether a config has a model and no section of an experiment: a file for `load_model`."""
+    return ("model" in data or "models" in data) and not {"run", *COMPONENT_SECTIONS} & set(data)
 
 
 def is_supervised(data: Mapping[str, Any]) -> bool:
