@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_constructor.binding import TYPE_KEY, Binder, is_spec, prefix_allowed
 from model_constructor.config.schema import TRUST_IT
+from model_constructor.config.type_check import shown
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -478,6 +479,4 @@ class _Report:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping without `_type_`"
-    return "a list" if isinstance(value, list) else repr(value)
+    return "a mapping without `_type_`" if isinstance(value, Mapping) else shown(value)
