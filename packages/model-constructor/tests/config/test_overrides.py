@@ -249,6 +249,14 @@ def test_what_a_template_does_not_bring_cannot(resolve: Any, argument: str, mess
         resolve(TEMPLATES, argument)
 
 
+def test_templates_that_use_each_other_without_end_do_not_stop_an_override(resolve: Any) -> None:
+    chain = ", ".join(f"t{i}: {{_template_: t{i + 1}, a: {{_template_: t0}}}}" for i in range(200))
+    config = f"templates: {{{chain}, t200: {{_template_: t0}}}}\nparams: {{n: {{_template_: t0}}}}"
+    for argument in (f"params.n{'.a' * 50}=1", f"params.n{'.a' * 50}.b=1"):
+        with pytest.raises(ConfigError):
+            resolve(config, argument)
+
+
 def test_a_list_taken_over_from_a_template_has_it_once_in_its_history(resolve: Any) -> None:
     layers = resolve(TEMPLATES, "params.n.l[0]=9").provenance["params", "n", "l"]
     assert [layer.name for layer in layers] == ["main.yaml", "<cli:1>"]

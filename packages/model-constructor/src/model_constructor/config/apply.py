@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from model_constructor.config.containers import is_container, make_container
 from model_constructor.config.merge import Merger
-from model_constructor.config.nodes import Node, Origin, describe, kind, over, replaced
+from model_constructor.config.nodes import MAX_DEPTH, Node, Origin, describe, kind, over, replaced
 from model_constructor.config.overrides import (
     Index,
     Key,
@@ -130,7 +130,7 @@ class _Application:
             self.check_may_be_added(known, name, i, path)
         child = self.descend(
             fields.get(name),
-            found[name in fields :],
+            found[name in fields :][:MAX_DEPTH],
             i + 1,
             (*path, name),
             defer or TEMPLATE in fields,
@@ -145,15 +145,17 @@ class _Application:
             return replaced(node, value=fields)
         return Node(fields, self.override.origin, span=segment.span)
 
-    def fields_of(self, node: Node, using: tuple[str, ...] = ()) -> Iterator[dict[str, Node]]:
+    def fields_of(self, node: Node) -> Iterator[dict[str, Node]]:
         """The fields of a node, then those of the template that it uses, and of that one's."""
-        if not isinstance(node.value, dict):
-            return
-        yield node.value
-        used = node.value.get(TEMPLATE)
-        name = str(used.value) if used is not None else ""
-        if name in self.templates and name not in using:
-            yield from self.fields_of(self.templates[name], (*using, name))
+        for _ in range(MAX_DEPTH):  # a longer chain, or a circle, is refused later
+            if not isinstance(node.value, dict):
+                return
+            yield node.value
+            used = node.value.get(TEMPLATE)
+            template = self.templates.get(str(used.value)) if used is not None else None
+            if template is None:
+                return
+            node = template
 
     def check_may_be_added(
         self, fields: dict[str, Node], name: str, i: int, path: ConfigPath
