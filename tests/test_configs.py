@@ -47,6 +47,12 @@ def test_the_shapes_of_an_experiment_fit_and_nothing_in_it_is_unused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_shipped_models_pass_the_check(experiments: Path) -> None:
+    for model in experiments.parent.glob("models/*.yaml"):
+        done = CliRunner().invoke(main, ["check", str(model)])
+        assert (model, done.exit_code, done.stderr) == (model, 0, "")
+
+
 def test_baseline_runs_through_the_command(ot: RunOt, experiments: Path) -> None:
     done = ot("run", str(experiments / "baseline.yaml"))
     assert (done.returncode, done.stderr) == (0, "")

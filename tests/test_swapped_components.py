@@ -48,3 +48,14 @@ def test_what_the_base_said_to_another_optimizer_is_in_no_record(
         for name in ("swapped", "plain")
     }
     assert len(hashes) == 1
+
+    shown = CliRunner().invoke(main, ["config", "show", "swap.yaml", "trainer.max_epochs=1"])
+    assert "adam.yaml:4:5: `optimizer.kwargs.betas` is dropped" in shown.stderr
+    Path("shown.yaml").write_text(shown.stdout)
+    assert CliRunner().invoke(main, ["check", "shown.yaml"]).exit_code == 0
+    explained = CliRunner().invoke(main, ["config", "explain", "swap.yaml", "optimizer"]).stdout
+    assert "momentum" in explained
+    assert "betas" not in explained
+    compared = CliRunner().invoke(main, ["config", "diff", "swap.yaml", "swapped"])
+    assert "optimizer" not in compared.stdout
+    assert "never used" not in compared.stderr

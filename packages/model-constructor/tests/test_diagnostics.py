@@ -260,6 +260,8 @@ def test_at_most_20_errors_are_shown() -> None:
     assert "error number 20" in text
     assert "error number 21" not in text
     assert text.endswith("\n\n23 errors, of which 3 are not shown")
+    many = render(ConfigErrors([ConfigError("one of many")] * 57))
+    assert many.endswith("\n\nat least 57 errors, of which 37 are not shown")
 
 
 def test_caret_stands_under_wide_characters() -> None:

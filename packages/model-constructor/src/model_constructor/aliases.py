@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from model_constructor.config.renamed_keys import way_out
 from model_constructor.config.resolve import ResolvedConfig
 from model_constructor.entry import OP_PREFIX, Alias
 from model_constructor.errors import (
@@ -21,8 +22,6 @@ from model_constructor.errors import (
 from model_constructor.findings import Findings
 from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
-
-MIGRATE = "`ot config migrate` rewrites it"
 
 _CHOICES = {
     "_type_": None,
@@ -229,4 +228,6 @@ class _Rewriting:
 
 def _warning(use: OldName, sources: SourceMap) -> str:
     span = sources.key_span(use.path) if use.at_key else sources.span(use.path)
-    return f"{span or format_config_path(use.path)}: {use.alias}; {MIGRATE}"
+    provider = use.alias.provider
+    options = f" --import {provider.plugin}" if provider.origin == "imports" else ""
+    return f"{span or format_config_path(use.path)}: {use.alias}{way_out(span, options)}"

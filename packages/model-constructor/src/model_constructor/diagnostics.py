@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Literal
 
 from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
     MAX_SHOWN_ERRORS,
     ConfigError,
     Span,
@@ -219,7 +220,8 @@ def _count(errors: Sequence[ConfigError]) -> str:
     several = f" in {len(files)} files" if len(files) > 1 else ""
     hidden = len(errors) - MAX_SHOWN_ERRORS
     shown = f", of which {hidden} are not shown" if hidden > 0 else ""
-    return f"{len(errors)} errors{several}{shown}"
+    least = "at least " if len(errors) >= MAX_COLLECTED_ERRORS else ""
+    return f"{least}{len(errors)} errors{several}{shown}"
 
 
 def _printable(text: str) -> str:

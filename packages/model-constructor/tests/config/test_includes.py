@@ -205,6 +205,15 @@ def test_missing_file_suggests_its_neighbours(resolve: Any, written: str, sugges
     assert caught.value.suggestions[0] == f"sub/{suggestion}"
 
 
+def test_a_folder_suggests_what_is_in_it(resolve: Any) -> None:
+    files: dict[str, str] = {}
+    for suggestions in ((), ("mai/a.yaml",)):  # and never the file that includes it
+        with pytest.raises(ConfigError, match="does not end in") as caught:
+            resolve("defaults: [mai]", files=files)
+        assert caught.value.suggestions == suggestions
+        files = {"mai/a.yaml": "", "mai/b.txt": ""}
+
+
 def test_number_of_includes_is_limited(resolve: Any) -> None:
     files = {f"f{i}.yaml": f"defaults: [f{i + 1}.yaml]" for i in range(300)}
     with pytest.raises(ConfigError) as caught:

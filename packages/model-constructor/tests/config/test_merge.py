@@ -245,6 +245,42 @@ def test_all_clashes_are_reported_together(resolve: Any) -> None:
     assert paths == [("params", "a"), ("params", "b"), ("params", "d")]
 
 
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ("{_merge_: append, _value_: [1], a: 1, b: 2}", 2),
+        ("{_merge_: keyed, key: n, _value_: [{m: 1}, {n: 1}, {m: 2}, {n: 1}]}", 3),
+    ],
+)
+def test_all_that_is_wrong_in_a_container_is_reported(resolve: Any, value: str, count: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(f"params: {{x: {value}}}\n")
+    assert len(caught.value.errors) == count
+
+
+def test_a_list_cannot_be_appended_to_a_reference_which_comes_later(resolve: Any) -> None:
+    base = {"base.yaml": "params: {l: [1], x: '${.l}'}"}
+    text = "defaults: [base.yaml]\nparams: {x: {_merge_: append, _value_: [2]}}"
+    with pytest.raises(ConfigError, match="needs a list below it, got a reference") as caught:
+        resolve(text, files=base)
+    assert "references are followed after the merge" in caught.value.help
+
+
+def test_the_value_of_a_deletion_is_ignored_with_a_warning(resolve: Any) -> None:
+    (note,) = resolve("run: {x: {_merge_: delete, _value_: 3}}").warnings
+    assert note.text == "`_value_` is ignored: `_merge_: delete` deletes `run.x`"
+    keyed = "{_merge_: keyed, key: n, _value_: [{_merge_: delete, _value_: {n: 1}}]}"
+    files = {"base.yaml": "run: {x: [{n: 1}, {n: 2}]}"}
+    found = resolve(f"defaults: [base.yaml]\nrun: {{x: {keyed}}}", files=files)
+    assert (found.data["run"], found.warnings) == ({"x": [{"n": 2}]}, ())
+
+
+def test_an_override_without_a_value_warns_at_the_argument(resolve: Any) -> None:
+    (note,) = resolve("run: {x: {a: 1}}", "run.x=").warnings
+    assert "nothing is written after `run.x`" in note.text
+    assert str(note.span) == "<cli:1>:1:7"
+
+
 def test_container_in_place_of_a_whole_file_is_an_error(resolve: Any) -> None:
     with pytest.raises(ConfigError, match="not for a whole file"):
         resolve("_merge_: replace\n_value_: {params: {}}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -199,6 +200,66 @@ def test_errors_of_several_arguments_come_together_and_in_order(resolve: Any) ->
         resolve(CONFIG, "trainer=5", "x", "metrics[9]=1", "trainer.max_epochs=4")
     files = [error.span.file for error in caught.value.errors if error.span]
     assert files == ["<cli:1>", "<cli:2>", "<cli:3>"]
+
+
+TEMPLATES = """
+templates:
+  deep: {d: {e: 1, f: [1, 2]}, k: 9}
+  t: {_template_: deep, a: {q: 1, r: 2}, l: [1, {x: 3}], s: text}
+params: {n: {_template_: t, own: 5}}
+"""
+EXPANDED = {"d": {"e": 1, "f": [1, 2]}, "k": 9, "a": {"q": 1, "r": 2}, "l": [1, {"x": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (["n.a.q=7"], {"a": {"q": 7, "r": 2}}),
+        (["~n.a.q"], {"a": {"r": 2}}),
+        (["~n.a", "n.a={z: 1}"], {"a": {"z": 1}}),
+        (["n.d.f[1]=8"], {"d": {"e": 1, "f": [1, 8]}}),
+        (["n.l[-1].x=4"], {"l": [1, {"x": 4}]}),
+        (["n.l+=4", "n.l[0]=9"], {"l": [9, {"x": 3}, 4]}),
+        (["n.l-=[1]"], {"l": [{"x": 3}]}),
+        (["~n.l[0]"], {"l": [{"x": 3}]}),
+        (["~n.k", "~n.own"], {"k": None, "own": None}),
+    ],
+)
+def test_what_a_template_brings_can_be_overridden(
+    resolve: Any, arguments: list[str], changed: dict[str, Any]
+) -> None:
+    spelled = [text.replace("n.", "params.n.", 1) for text in arguments]
+    found = resolve(TEMPLATES, *spelled).data["params"]["n"]
+    wanted = {**EXPANDED, "s": "text", "own": 5, **changed}
+    assert found == {key: value for key, value in wanted.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("params.n.a.zz=1", "`params.n.a` has no key `zz`"),
+        ("~params.n.kk", "has no key `kk` (did you mean `k`?)"),
+        ("params.n.a[0]=1", "`params.n.a` is a mapping, not a list"),
+        ("params.n.s.x=1", "`params.n.s` is a string (text) and has no keys"),
+        ("params.n.l[5]=1", "`params.n.l` has 2 items"),
+    ],
+)
+def test_what_a_template_does_not_bring_cannot(resolve: Any, argument: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        resolve(TEMPLATES, argument)
+
+
+def test_templates_that_use_each_other_without_end_do_not_stop_an_override(resolve: Any) -> None:
+    chain = ", ".join(f"t{i}: {{_template_: t{i + 1}, a: {{_template_: t0}}}}" for i in range(200))
+    config = f"templates: {{{chain}, t200: {{_template_: t0}}}}\nparams: {{n: {{_template_: t0}}}}"
+    for argument in (f"params.n{'.a' * 50}=1", f"params.n{'.a' * 50}.b=1"):
+        with pytest.raises(ConfigError):
+            resolve(config, argument)
+
+
+def test_a_list_taken_over_from_a_template_has_it_once_in_its_history(resolve: Any) -> None:
+    layers = resolve(TEMPLATES, "params.n.l[0]=9").provenance["params", "n", "l"]
+    assert [layer.name for layer in layers] == ["main.yaml", "<cli:1>"]
 
 
 def test_argument_is_a_layer_of_the_provenance(resolve: Any) -> None:

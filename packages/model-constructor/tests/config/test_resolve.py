@@ -166,6 +166,15 @@ def test_provenance_of_a_mapping_remembers_what_it_took_the_place_of(resolve: An
     ]
 
 
+def test_a_colon_without_a_space_is_named_where_it_stands(resolve: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("params:\n  a:1\n  b: 2\n")
+    error = caught.value.errors[0]
+    assert (error.location, error.help) == ("main.yaml:3:4", "write `a: 1`")
+    with pytest.raises(ConfigError, match="mapping values are not allowed"):
+        resolve("params:\n  a\n  b: 2\n")
+
+
 def test_every_leaf_has_a_provenance(resolve: Any) -> None:
     config = resolve("params: {a: [1, {b: 2}], c: {}, d: []}")
     assert {path for path in config.provenance if path[0] == "params"} == {

@@ -201,6 +201,7 @@ def test_number_beyond_64_bits_is_an_error(resolve: Any, text: str) -> None:
     with pytest.raises(ConfigError, match="64-bit") as caught:
         resolve("params: {x: 1}", f"params.x={text}")
     assert caught.value.location == "<cli:1>:1:10"
+    assert "in quotes it is text" in caught.value.message
 
 
 @pytest.mark.parametrize("key", ["on", "no", "true", "1", "1e-3", "null", "~", "2024-01-01"])

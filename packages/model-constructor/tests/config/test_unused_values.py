@@ -20,6 +20,12 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "read in a list": ("params: {a: [1, 2]}\nrun: {x: '${params.a.0}'}", []),
     "read in a template": (
         "params: {a: 1}\ntemplates: {t: {x: '${params.a}'}}\nrun: {_template_: t}", []),
+    "read in a fallback that is not needed": (
+        "params: {a: 1, b: 2}\nrun: {x: '${params.b,${params.a}}'}", []),
+    "read in a neighbour's fallback": (
+        "params: {a: 1, b: 2, c: '${.b,${.a}}'}\nrun: {x: '${params.c}'}", []),
+    "not read, its key has a dot": (
+        "params: {a: {q.r: 1, s: 1}}\nrun: {x: '${params.a.s}'}", ["params.a.q.r"]),
     "not read": ("params: {a: 1, b: 2}\nrun: {x: '${params.a}'}", ["params.b"]),
     "not read inside": ("params: {a: {b: 1, c: 2}}\nrun: {x: '${params.a.b}'}", ["params.a.c"]),
     "a mapping not read": ("params: {a: {b: 1, c: 2}}", ["params.a"]),
@@ -61,6 +67,16 @@ def test_an_override_of_a_param_that_nothing_reads_is_pointed_at(resolve: Any) -
     shared = {"base.yaml": "params: {a: 1}\n"}
     (note,) = resolve("defaults: [base.yaml]\n", "params.a=2", files=shared).warnings
     assert str(note.span).startswith("<cli:1>")
+
+
+def test_an_override_does_not_make_what_it_replaces_look_unused(resolve: Any) -> None:
+    text = "params: {a: 1, b: 1, c: 1}\nrun: {x: '${params.a}', l: ['${params.b}', {y: '${.z}'}]}"
+    assert resolve(text, "run.x=2", "run.l=[1]", "params.c=null").warnings == ()
+
+
+def test_a_key_that_no_path_names_is_read_with_the_mapping_around_it(resolve: Any) -> None:
+    (note,) = resolve("params: {a: {q.r: 1, s: 1}}\nrun: {x: '${params.a.s}'}").warnings
+    assert "no `${params.a}` reads it" in note.text
 
 
 def test_a_reference_that_failed_is_not_followed_by_a_warning(resolve: Any) -> None:

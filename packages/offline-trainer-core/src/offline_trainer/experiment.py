@@ -29,6 +29,7 @@ from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
+    is_model_alone,
     validate_post_model,
     validate_preflight,
     validate_with_data,
@@ -83,8 +84,12 @@ class Prepared:
     plugins: Plugins
     registry: Registry
     data: dict[str, Any]
-    run: RunSection
     graphs: dict[str, GraphIR]
+
+    @property
+    def run(self) -> RunSection:
+        """Its `run` section."""
+        return read_run_section(self.data["run"], self.resolved.source_map)
 
 
 @secrets_hidden()
@@ -217,8 +222,13 @@ def prepare(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    model_alone: bool = False,
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
+
+    Args:
+        path: As for `run_experiment`, like the other arguments.
+        model_alone: A config with a model and nothing of an experiment may pass.
 
     Raises:
         ConfigError: All that is wrong with it, together; what is only a consequence of something
@@ -231,8 +241,9 @@ def prepare(
     keep_secret(resolved.secret_texts)
     warn(resolved.warnings)
     sources, data = resolved.source_map, resolved.data
+    alone = model_alone and is_model_alone(data)
     with findings.collecting():
-        validate_preflight(resolved)
+        validate_preflight(resolved, sections=not alone)
     wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)
@@ -258,10 +269,9 @@ def prepare(
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))
     resolved = without_dropped(resolved, data)
-    check_by_plugins(plugins, data, sources)
-    return Prepared(
-        resolved, plugins, registry, data, read_run_section(data["run"], sources), graphs
-    )
+    if not alone:
+        check_by_plugins(plugins, data, sources)
+    return Prepared(resolved, plugins, registry, data, graphs)
 
 
 def report_plugins(plugins: Plugins, registry: Registry) -> None:

@@ -68,6 +68,23 @@ def test_a_wrong_argument_beside_an_old_name_is_shown_under_the_new(
     assert "amount: many" in result.stderr
 
 
+def test_the_way_out_of_a_former_name_is_one_that_works(
+    config: Callable[..., Path], ot: Ot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "renaming.py").write_text(
+        "def register(registry):\n    registry.add_alias('data.market', 'data.shop', since='0.3')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = config(_type_="data.market", num_samples=5)
+    imports = ("++imports=[renaming]", "++settings.allowed_import_prefixes=[renaming]")
+    notice = ot("check", str(path), *imports, "data.batch_size=2").stderr
+    assert "`ot config migrate --import renaming` rewrites it" in notice
+    assert "1 change" in ot("config", "migrate", "--import", "renaming", str(path)).stdout
+    from_argument = ot("check", str(path), "data._type_=data.store").stderr
+    assert "<cli:1>:1:13: `data.store` is called" in from_argument
+    assert "rewrites it" not in from_argument
+
+
 def test_both_names_are_an_error(config: Callable[..., Path], ot: Ot) -> None:
     result = ot("check", str(config(_type_="data.shop", amount=3, num_samples=4)))
     assert result.exit_code == 2

@@ -41,6 +41,23 @@ def test_the_last_line_says_what_was_checked(config: str) -> None:
     assert (done.exit_code, done.output) == (0, "ok: 1 model, 7 components\n")
 
 
+def test_a_model_alone_is_checked_as_that(config: str) -> None:
+    sections = ("schema_version", "settings", "imports", "model", "  sequential")
+    lines = [line for line in CONFIG.splitlines() if line.startswith(sections)]
+    Path("model.yaml").write_text("\n".join(lines))
+    done = check("model.yaml")
+    assert (done.exit_code, done.output) == (
+        0,
+        "ok: 1 model, 1 component; a model alone, no experiment\n",
+    )
+    wrong = check("model.yaml", "model.sequential.layers[0].in_featurs=3")
+    assert wrong.exit_code == 2
+    assert "in_featurs" in wrong.stderr
+    assert "missing required section" not in wrong.stderr
+    for arguments in (("model.yaml", "--shapes"), ("model.yaml", "run.name=a")):
+        assert "missing required section `data`" in check(*arguments).stderr
+
+
 def test_shapes_need_an_engine_that_offers_them(config: str) -> None:
     done = check(config, "--shapes")
     assert done.exit_code == 2

@@ -110,6 +110,24 @@ def test_explain_tells_the_default_of_what_is_not_set(small_config: MakeConfig, 
     assert "`callbacks[0]` has no key `every_n_epoch`" in refused.stderr
 
 
+def test_explain_tells_the_default_of_a_section(files: Path, ot: Ot) -> None:
+    told = ot("config", "explain", "main.yaml", "run.device", "settings.strict")
+    assert told.stdout == (
+        "run.device: 'auto'\n  not set; the default of `run`\n\n"
+        "settings.strict: True\n  not set; the default of `settings`\n"
+    )
+    assert "no key" in ot("config", "explain", "main.yaml", "run.name").stderr
+
+
+def test_a_path_that_leads_nowhere_hides_no_other(files: Path, ot: Ot) -> None:
+    told = ot("config", "explain", "main.yaml", "nowhere", "params.lr", "templates.head", "absent")
+    assert told.exit_code == 2
+    assert told.stdout.startswith("params.lr: 0.2\n")
+    assert "has no key `nowhere`" in told.stderr
+    assert "has no key `absent`" in told.stderr
+    assert "`templates` is no part of what results" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,12 +1,16 @@
-"""Applying overrides to the merged tree: each is one more layer, merged like a file's."""
+"""Applying overrides to the merged tree: each is one more layer, merged like a file's.
+
+Templates are expanded later. So that an override can name what comes from one, its way down is
+followed in the templates as well (`lower`): a list is taken over from there, for lists replace.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from model_constructor.config.containers import is_container, make_container
 from model_constructor.config.merge import Merger
-from model_constructor.config.nodes import Node, Origin, describe, kind, replaced
+from model_constructor.config.nodes import MAX_DEPTH, Node, Origin, describe, kind, over, replaced
 from model_constructor.config.overrides import (
     Index,
     Key,
@@ -15,6 +19,7 @@ from model_constructor.config.overrides import (
     override_name,
     parse_override,
 )
+from model_constructor.config.templates import TEMPLATE
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -63,53 +68,73 @@ class _Application:
     def __init__(self, override: Override, merger: Merger) -> None:
         self.override = override
         self.merger = merger
+        self.templates: dict[str, Node] = {}
 
     def apply(self, root: Node) -> Node:
         name = str(self.override.segments[0])
         if name == "defaults":
             raise self.error("OT0221", "`defaults` cannot be overridden: includes come first", 0)
-        return self.descend(root, 0, (), False) or root
+        assert isinstance(root.value, dict)
+        section = root.value.get("templates")
+        if section is not None and isinstance(section.value, dict):
+            self.templates = section.value
+        return self.descend(root, [], 0, (), False) or root
 
-    def descend(self, node: Node | None, i: int, path: ConfigPath, defer: bool) -> Node | None:
-        """The node with the override applied below it; None if that deletes it."""
+    def descend(
+        self, node: Node | None, lower: list[Node], i: int, path: ConfigPath, defer: bool
+    ) -> Node | None:
+        """The node with the override applied below it; None if that deletes it.
+
+        Args:
+            lower: What templates will put under the node, the winning one first.
+        """
         if i == len(self.override.segments):
-            return self.finish(node, path, defer)
+            return self.finish(node, lower, path, defer)
         if node is not None and is_container(node):
             # It waits for its template; what it holds can still be changed.
             assert isinstance(node.value, dict)
-            inner = self.descend(node.value.get("_value_"), i, path, defer)
+            inner = self.descend(node.value.get("_value_"), [], i, path, defer)
             mode = str(node.value["_merge_"].value)
+            mode = "replace" if mode == "delete" else mode
             return make_container(mode, inner, node) if inner is not None else None
         segment = self.override.segments[i]
-        value = node.value if node is not None else None
+        seen = node if node is not None or not lower else lower[0]
+        value = seen.value if seen is not None else None
         if isinstance(value, list):
-            assert node is not None
-            return self.into_list(node, value, i, path)
+            assert seen is not None
+            return self.into_list(node or self.taken_over(seen, i), value, i, path)
         if not isinstance(segment, Key):
-            wanted = "no list here" if node is None else f"{kind(node)}, not a list"
-            raise self.error("OT0221", f"`{self.spelled(i)}` is {wanted}", i, base=node)
+            wanted = "no list here" if seen is None else f"{kind(seen)}, not a list"
+            raise self.error("OT0221", f"`{self.spelled(i)}` is {wanted}", i, base=seen)
         if value is not None and not isinstance(value, dict):
-            assert node is not None
-            message = f"`{self.spelled(i)}` is {kind(node)} ({describe(node)}) and has no keys"
-            raise self.error("OT0221", message, i, base=node)
-        return self.into_mapping(node, value or {}, segment, i, path, defer)
+            assert seen is not None
+            message = f"`{self.spelled(i)}` is {kind(seen)} ({describe(seen)}) and has no keys"
+            raise self.error("OT0221", message, i, base=seen)
+        return self.into_mapping(node, lower, segment, i, path, defer)
 
     def into_mapping(
         self,
         node: Node | None,
-        fields: dict[str, Node],
+        lower: list[Node],
         segment: Key,
         i: int,
         path: ConfigPath,
         defer: bool,
     ) -> Node:
         name = segment.name
-        if name not in fields:
-            self.check_may_be_added(fields, name, i, path)
+        fields = dict(node.value) if node is not None and isinstance(node.value, dict) else {}
+        given = [each for one in [node, *lower] if one is not None for each in self.fields_of(one)]
+        found = [each[name] for each in given if name in each]
+        if not found:
+            known = {key: field for each in reversed(given) for key, field in each.items()}
+            self.check_may_be_added(known, name, i, path)
         child = self.descend(
-            fields.get(name), i + 1, (*path, name), defer or "_template_" in fields
+            fields.get(name),
+            found[name in fields :][:MAX_DEPTH],
+            i + 1,
+            (*path, name),
+            defer or TEMPLATE in fields,
         )
-        fields = dict(fields)
         if child is None:
             fields.pop(name, None)
         elif child.origin is self.override.origin:
@@ -119,6 +144,18 @@ class _Application:
         if node is not None:
             return replaced(node, value=fields)
         return Node(fields, self.override.origin, span=segment.span)
+
+    def fields_of(self, node: Node) -> Iterator[dict[str, Node]]:
+        """The fields of a node, then those of the template that it uses, and of that one's."""
+        for _ in range(MAX_DEPTH):  # a longer chain, or a circle, is refused later
+            if not isinstance(node.value, dict):
+                return
+            yield node.value
+            used = node.value.get(TEMPLATE)
+            template = self.templates.get(str(used.value)) if used is not None else None
+            if template is None:
+                return
+            node = template
 
     def check_may_be_added(
         self, fields: dict[str, Node], name: str, i: int, path: ConfigPath
@@ -142,9 +179,14 @@ class _Application:
 
     def into_list(self, node: Node, items: list[Node], i: int, path: ConfigPath) -> Node:
         place = self.find(node, items, i)
-        child = self.descend(items[place], i + 1, (*path, place), False)
+        child = self.descend(items[place], [], i + 1, (*path, place), False)
         kept = [child] if child is not None else []
         return replaced(node, value=[*items[:place], *kept, *items[place + 1 :]])
+
+    def taken_over(self, node: Node, i: int) -> Node:
+        """A template's list as one that this override sets."""
+        span = self.override.segments[i - 1].span
+        return over(node, replaced(node, origin=self.override.origin, span=span, history=()))
 
     def find(self, node: Node, items: list[Node], i: int) -> int:
         """The place in the list that the segment names."""
@@ -174,15 +216,19 @@ class _Application:
             raise self.error("OT0222", message, i, base=node, help=help)
         return number
 
-    def finish(self, node: Node | None, path: ConfigPath, defer: bool) -> Node | None:
+    def finish(
+        self, node: Node | None, lower: list[Node], path: ConfigPath, defer: bool
+    ) -> Node | None:
         """Do to the node at the end of the path what the operator says."""
         override = self.override
         value = override.value
         if override.operator == "~" or value is None:
-            return None
+            return self.deletion() if lower else None
         if override.operator == "=":
             return self.merger.merge(node, value, path, defer=defer)
         last = len(override.segments) - 1
+        if node is None and lower and isinstance(lower[0].value, list):
+            node = lower[0]
         fits = node is None or isinstance(node.value, list) or is_container(node)
         if not fits and node and (node.value is not None or override.operator == "-="):
             message = f"`{override.operator}` needs a list, `{self.spelled()}` is {kind(node)}"
@@ -194,6 +240,11 @@ class _Application:
             )
         assert node is not None
         return self.remove(node, value, last)
+
+    def deletion(self) -> Node:
+        """What deletes a field that a template will bring."""
+        origin, span = self.override.origin, self.override.segments[-1].span
+        return Node({"_merge_": Node("delete", origin, span)}, origin, span)
 
     def remove(self, node: Node, value: Node, last: int) -> Node:
         items = node.value if isinstance(node.value, list) else []

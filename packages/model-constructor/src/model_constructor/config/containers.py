@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from model_constructor.config.nodes import Node, describe, kind
-from model_constructor.errors import ConfigError, ConfigPath, close_matches
+from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
+    ConfigError,
+    ConfigPath,
+    close_matches,
+    raise_collected,
+)
 
 MODES = ("replace", "append", "prepend", "keyed", "delete")
 _KEYS = ("_merge_", "_value_", "key")
@@ -41,9 +48,9 @@ def read_container(node: Node, path: ConfigPath) -> Container:
     """
     assert isinstance(node.value, dict)
     fields = node.value
-    for name, field in fields.items():
-        if name not in _KEYS:
-            raise ConfigError(
+    raise_collected(
+        [
+            ConfigError(
                 f"unknown key `{name}` in a merge container",
                 code="OT0211",
                 config_path=(*path, name),
@@ -51,13 +58,16 @@ def read_container(node: Node, path: ConfigPath) -> Container:
                 suggestions=close_matches(name, _KEYS),
                 help="what is merged goes under `_value_`, beside `_merge_` and `key`",
             )
+            for name, field in islice(fields.items(), MAX_COLLECTED_ERRORS)
+            if name not in _KEYS
+        ]
+    )
     mode = fields["_merge_"]
     if not isinstance(mode.value, str) or mode.value not in MODES:
         raise _malformed(
             f"unknown merge mode {describe(mode)}; expected one of {', '.join(MODES)}",
             mode,
             (*path, "_merge_"),
-            suggestions=close_matches(mode.value, MODES),
         )
     value, key = fields.get("_value_"), fields.get("key")
     if value is None and mode.value != "delete":
@@ -90,8 +100,6 @@ def _malformed(
     message: str,
     node: Node,
     path: ConfigPath,
-    *,
-    suggestions: tuple[str, ...] = (),
     help: str = "",
 ) -> ConfigError:
     return ConfigError(
@@ -99,6 +107,5 @@ def _malformed(
         code="OT0211",
         config_path=path,
         span=node.span,
-        suggestions=suggestions,
         help=help,
     )

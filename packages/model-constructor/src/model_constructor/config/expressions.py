@@ -10,11 +10,12 @@ default    := a quoted text, a list or mapping, or plain text, which may hold re
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_constructor.config.nodes import MAX_DEPTH
 from model_constructor.config.scalars import shorten
-from model_constructor.errors import close_matches
+from model_constructor.errors import ConfigPath, close_matches
 
 MAX_SEGMENTS = 2 * MAX_DEPTH
 MAX_NESTED = 8
@@ -126,6 +127,34 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
     if position < len(text):
         parts.append(text[position:])
     return Template(tuple(parts))
+
+
+def named_paths(text: str, path: ConfigPath) -> Iterator[ConfigPath]:
+    """Every path that the expressions in a text name, those in defaults as well.
+
+    >>> list(named_paths("${params.a,${.b}}", ("run", "x")))
+    [('params', 'a'), ('run', 'b')]
+
+    Args:
+        path: Where the text stands.
+    """
+    try:
+        waiting = [parse_expression(text)]
+    except ExpressionError:
+        return
+    while waiting:
+        for part in waiting.pop().parts:
+            if isinstance(part, Reference):
+                if part.segments:
+                    yield (*(path[: -part.up] if part.up else ()), *part.segments)
+                if part.default is not None and part.default.template is not None:
+                    waiting.append(part.default.template)
+
+
+def nameable(key: str | int) -> bool:
+    """Whether a ``${…}`` can name a key: one with a dot in it, say, no path leads to."""
+    found = _SEGMENT.fullmatch(str(key))
+    return found is not None and found[1] == key
 
 
 def _closing(text: str, start: int, offset: int) -> int:

@@ -225,7 +225,11 @@ class _Includes:
                 "OT0201",
                 f"`{target}` does not end in .yaml or .yml",
                 entry.node,
-                suggestions=_similar_files(Path(current.folder) / target.replace("\0", ""), target),
+                suggestions=_similar_files(
+                    Path(current.folder) / target.replace("\0", ""),
+                    target,
+                    Path(current.folder) / current.file.path.name,
+                ),
             )
         if not target.startswith(PACKAGE_PREFIX):
             return os.path.normpath(Path(current.folder) / target)
@@ -311,14 +315,19 @@ def _is_below(path: str, folder: str) -> bool:
     return Path(path).is_relative_to(folder)
 
 
-def _similar_files(path: Path, written: str = "") -> tuple[str, ...]:
+def _similar_files(path: Path, written: str = "", including: Path | None = None) -> tuple[str, ...]:
+    """The files that may be meant: those of a folder, or the nearest names beside a file."""
     try:
-        names = [item.name for item in path.parent.iterdir() if item.suffix in _SUFFIXES]
+        is_folder = path.is_dir()
+        files = sorted((path if is_folder else path.parent).iterdir())
     except (OSError, ValueError):
         return ()
+    names = [file.name for file in files if file.suffix in _SUFFIXES and file != including]
+    if is_folder:
+        return tuple((Path(written or path) / name).as_posix() for name in names[:3])
     # A wrong or missing suffix is the likeliest mistake.
-    same = sorted(name for name in names if Path(name).stem in (path.stem, path.name))
-    near = [name for name in close_matches(path.name, sorted(names)) if name not in same]
+    same = [name for name in names if Path(name).stem in (path.stem, path.name)]
+    near = [name for name in close_matches(path.name, names) if name not in same]
     folder = Path(written).parent if written else path.parent
     return tuple((folder / name).as_posix() for name in [*same, *near][:3] if name != path.name)
 

@@ -12,7 +12,13 @@ from model_constructor.config.containers import (
     read_container,
 )
 from model_constructor.config.nodes import Node, describe, is_dynamic, kind, over, replaced
-from model_constructor.errors import MAX_COLLECTED_ERRORS, ConfigError, ConfigPath, Note
+from model_constructor.errors import (
+    MAX_COLLECTED_ERRORS,
+    ConfigError,
+    ConfigPath,
+    Note,
+    format_config_path,
+)
 
 _LIST_MODES = ("append", "prepend", "keyed")
 
@@ -48,8 +54,9 @@ class Merger:
             self.errors += error.errors
             return base
         if isinstance(base and base.value, dict) and upper.text == "":
-            text = "nothing is written after this key, so it takes away the whole mapping below it"
-            self.warnings.append(Note(text, upper.key_span))
+            name = format_config_path(path)
+            text = f"nothing is written after `{name}`, so it takes away the whole mapping below it"
+            self.warnings.append(Note(text, upper.key_span or upper.span))
         if isinstance(upper.value, list):
             return over(base, replaced(upper, value=self._items(upper.value, path)))
         return over(base, upper)
@@ -96,6 +103,9 @@ class Merger:
     def _container(
         self, base: Node | None, container: Container, path: ConfigPath, defer: bool
     ) -> Node | None:
+        if container.mode == "delete" and container.value is not None:
+            text = f"`_value_` is ignored: `_merge_: delete` deletes `{format_config_path(path)}`"
+            self.warnings.append(Note(text, container.value.span))
         if is_container(base):
             assert base is not None
             return self._over_deferred(base, container.node, path)
@@ -158,20 +168,30 @@ class Merger:
         seen: dict[tuple[type, object], Node] = {}
         for i, item in enumerate(upper):
             here = (*path, i)
-            content = read_container(item, here).value if is_container(item) else item
+            inner = read_container(item, here) if is_container(item) else None
+            content = inner.value if inner is not None else item
             identity = _identity(content, key) if content is not None else None
+            if len(self.errors) >= MAX_COLLECTED_ERRORS:
+                break
             if identity is None:
-                raise ConfigError(
-                    f"an item without the field `{key}`, by which items are matched here",
-                    code="OT0213",
-                    config_path=here,
-                    span=item.span,
+                self.errors.append(
+                    ConfigError(
+                        f"an item without the field `{key}`, by which items are matched here",
+                        code="OT0213",
+                        config_path=here,
+                        span=item.span,
+                    )
                 )
+                continue
             if identity in seen:
-                raise _not_unique(item, seen[identity], key, here)
+                self.errors.append(_not_unique(item, seen[identity], key, here))
+                continue
             seen[identity] = item
             place = places.get(identity)
-            if place is None:
+            if inner is not None and inner.mode == "delete":
+                if place is not None:
+                    merged[place] = None
+            elif place is None:
                 merged.append(self.merge(None, item, here))
             else:
                 merged[place] = self.merge(merged[place], item, (*path, place))
@@ -210,12 +230,16 @@ def _list_items(base: Node | None, container: Container, path: ConfigPath) -> li
         return []
     if isinstance(base.value, list):
         return base.value
+    got, help = kind(base), ""
+    if is_dynamic(base):
+        got, help = "a reference", "references are followed after the merge: write the list itself"
     raise ConfigError(
-        f"`_merge_: {container.mode}` needs a list below it, got {kind(base)}",
+        f"`_merge_: {container.mode}` needs a list below it, got {got}",
         code="OT0212",
         config_path=path,
         span=container.node.span,
-        notes=[Note(f"{kind(base)} here: {describe(base)}", base.span)],
+        notes=[Note(f"{got} here: {describe(base)}", base.span)],
+        help=help,
     )
 
 

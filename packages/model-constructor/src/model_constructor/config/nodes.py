@@ -107,12 +107,13 @@ def replaced_everywhere(node: Node, **changes: Any) -> Node:
 
 
 def over(base: Node | None, node: Node) -> Node:
-    """``node`` as the value that took the place of ``base``."""
+    """``node`` as the value that took the place of ``base``, of which it may know already."""
     if base is None:
         return node
+    others = [each for each in node.history if each.span is None or each.span != base.span]
     return replaced(
         node,
-        history=(*base.history, base, *node.history),
+        history=(*base.history, base, *others),
         key_span=node.key_span or base.key_span,
     )
 

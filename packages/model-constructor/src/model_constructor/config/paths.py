@@ -116,6 +116,13 @@ def _no_key(
         found += [
             _spelled(path) for path, _ in leaves(value, here) if path[-1] == name and path != here
         ]
+    if name == "templates" and not here:
+        return _error(
+            "OT0221",
+            "`templates` is no part of what results: each is merged where `_template_` names it",
+            here,
+            help="name a place that uses the template",
+        )
     keys = ", ".join(list(value)[:12]) + (", …" if len(value) > 12 else "")
     return _error(
         "OT0221",

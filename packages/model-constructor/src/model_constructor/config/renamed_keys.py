@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_constructor.config.nodes import Node, over, replaced
-from model_constructor.errors import ConfigError, ConfigPath, Note
+from model_constructor.errors import ConfigError, ConfigPath, Note, Span
 from model_constructor.findings import Findings
 
 
@@ -44,9 +44,20 @@ def present_keys(
         field = field_at(root, path)
         if field is not None:
             text = f"`{path[-1]}` is called `{present.name}` since {present.since}"
-            warnings.append(Note(f"{text}; `ot config migrate` rewrites it", field.key_span))
+            warnings.append(Note(text + way_out(field.key_span), field.key_span))
             root = _renamed(root, path, 0, present.name, findings)
     return root
+
+
+def way_out(span: Span | None, options: str = "") -> str:
+    """What rewrites a former name, to follow what is said of it; nothing but a file is rewritten.
+
+    Args:
+        span: Where the name stands.
+        options: What the command needs to know the name.
+    """
+    in_file = span is not None and not span.file.startswith("<")
+    return f"; `ot config migrate{options}` rewrites it" if in_file else ""
 
 
 def field_at(root: Node, path: ConfigPath) -> Node | None:

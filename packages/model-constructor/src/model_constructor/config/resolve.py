@@ -175,7 +175,7 @@ def _resolve(
     root = present_keys(root, merger.warnings, findings)
     merged = root
     unused = unused_templates(root, len(trees) - 1)
-    root = expand_templates(root, findings)
+    expanded = root = expand_templates(root, findings)
     environ = os.environ if environ is None else environ
     versions = Versions(root, len(trees), environ, untrusted=untrusted)
     root, secret_texts = interpolate(root, environ, findings, untrusted=untrusted)
@@ -189,7 +189,8 @@ def _resolve(
         settings = replace(settings, allow_imports=False, allow_target=False, untrusted=True)
     outcome = _Outcome()
     data = outcome.plain(root, ())
-    unused += unused_params(root, outcome.history.values(), len(trees) - 1)
+    written = (merged, expanded)
+    unused += unused_params(root, outcome.history.values(), written, len(trees) - 1)
     return ResolvedConfig(
         data=data,
         settings=settings,

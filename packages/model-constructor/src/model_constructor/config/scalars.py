@@ -15,6 +15,8 @@ Scalar = Union[str, int, float, bool, None]  # noqa: UP007 (a runtime alias on P
 INT_MIN = -(2**63)
 INT_MAX = 2**63 - 1
 
+_QUOTE_IT = "; in quotes it is text"
+
 _NAMED: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -53,7 +55,7 @@ def parse_scalar(text: str) -> Scalar:
         return _checked_int(text[2:], 16 if form == "hex" else 8)
     value = float(text)
     if math.isinf(value):
-        raise ValueError(f"{shorten(text)} is too large for a 64-bit float")
+        raise ValueError(f"{shorten(text)} is too large for a 64-bit float{_QUOTE_IT}")
     return value
 
 
@@ -86,5 +88,5 @@ def _checked_int(digits: str, base: int) -> int:
     short = len(digits) <= 64 or len(digits.lstrip("+-0")) <= 64
     number = int(digits, base) if short else INT_MAX + 1
     if not INT_MIN <= number <= INT_MAX:
-        raise ValueError(f"{shorten(digits)} does not fit a 64-bit integer")
+        raise ValueError(f"{shorten(digits)} does not fit a 64-bit integer{_QUOTE_IT}")
     return number

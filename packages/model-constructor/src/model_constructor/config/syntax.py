@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from model_constructor.config.scalars import shorten
 from model_constructor.config.text import LINE_BREAK, SURROGATE
 from model_constructor.errors import ConfigError, ConfigPath, Note, Span
+
+_COLON = "mapping values are not allowed"
+_UNSPACED = re.compile(r"[ -]*([\w.-]+):(?![\s:/])([^:]*?)\s*")
 
 
 def syntax_error(error: Exception, text: str, name: str, path: ConfigPath) -> ConfigError:
@@ -32,6 +37,18 @@ def syntax_error(error: Exception, text: str, name: str, path: ConfigPath) -> Co
             help="indent with spaces",
         )
     problem = str(getattr(error, "problem", None) or error)
+    unspaced = _UNSPACED.fullmatch(lines[mark.line - 1]) if mark.line else None
+    if unspaced and _COLON in problem:
+        key, rest = unspaced[1], unspaced[2]
+        colon = unspaced.end(1) + 1
+        return ConfigError(
+            "not valid YAML: no space after the colon, so this is text and no key",
+            code="OT0105",
+            config_path=path,
+            span=Span(name, mark.line, colon, mark.line, colon + 1),
+            notes=[Note("which cannot be followed by a key", span)],
+            help=f"write `{key}: {shorten(rest)}`",
+        )
     notes = []
     start: Any = getattr(error, "context_mark", None)
     if start is not None and start.index != mark.index:
@@ -62,7 +79,7 @@ def bad_escape(text: str) -> str:
 def _help(problem: str, line: str, column: int) -> str:
     if "${" in line[max(0, column - 2) : column + 2]:
         return "inside [ ] and { } put `${…}` in quotes"
-    if "mapping values are not allowed" in problem:
+    if _COLON in problem:
         return "a text with `: ` in it needs quotes; or check the indentation"
     if "cannot start any token" in problem:
         return f"a value that starts with `{line[column : column + 1]}` needs quotes"

@@ -54,15 +54,19 @@ def command(
             no_plugin=no_plugin,
             allow_target=allow_target,
             untrusted=untrusted,
+            model_alone=not shapes,
         )
-        also = _check_shapes(prepared, allow_target, quiet=as_json) if shapes else ""
+        also = "" if "run" in prepared.data else "; a model alone, no experiment"
+        if shapes:
+            also = _check_shapes(prepared, allow_target, quiet=as_json)
         if as_json:
             from offline_trainer.config.errors import format_as_json
 
             click.echo(format_as_json(None, EXIT_DONE))
             return
-        models, components = len(prepared.graphs), _count_components(prepared.data)
-        click.echo(f"ok: {models} model{'' if models == 1 else 's'}, {components} components{also}")
+        models = _counted(len(prepared.graphs), "model")
+        components = _counted(_count_components(prepared.data), "component")
+        click.echo(f"ok: {models}, {components}{also}")
 
 
 def _check_shapes(prepared: Prepared, allow_target: bool, *, quiet: bool) -> str:
@@ -79,6 +83,10 @@ def _check_shapes(prepared: Prepared, allow_target: bool, *, quiet: bool) -> str
     source = component_name(prepared.data["data"])
     size = f" of {report.samples}" if report.samples is not None else ""
     return f"; shapes checked on a batch{size} from {source}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _count_components(value: Any) -> int:

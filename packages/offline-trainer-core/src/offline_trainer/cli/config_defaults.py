@@ -1,9 +1,9 @@
-"""The default in force where a config sets nothing: that of the component's own parameter."""
+"""The default in force where a config sets nothing: a component's parameter's, or a section's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from model_constructor.errors import ConfigError
@@ -19,7 +19,7 @@ class ComponentDefault:
     Attributes:
         path: The path that was asked for.
         value: The default as Python text.
-        component: The component's key and provider.
+        component: The component's key and provider, or the section.
     """
 
     path: str
@@ -36,15 +36,21 @@ class ComponentDefault:
 
 
 def component_default(data: Mapping[str, Any], path: str) -> ComponentDefault | None:
-    """The default behind a path that leads nowhere, if it would be a component's parameter.
+    """The default behind a path that leads nowhere, if something has a parameter there.
 
-    The component is imported for it.
+    A component is imported for it.
     """
     from model_constructor.config.paths import follow
+    from model_constructor.config.schema import Settings
     from offline_trainer.cli.installed import find_installed
+    from offline_trainer.config.run_section import RunSection
     from offline_trainer.plugins.describe import describe
 
     above, _, name = path.rpartition(".")
+    section = {"run": RunSection, "settings": Settings}.get(above)
+    for field in fields(section) if section is not None else ():
+        if field.name == name and field.default is not MISSING:
+            return ComponentDefault(path, repr(field.default), f"`{above}`")
     try:
         key = _component_at(data, follow(above, data))
         if key is None:

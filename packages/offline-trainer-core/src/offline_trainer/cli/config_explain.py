@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_constructor.errors import ConfigError
+from model_constructor.errors import ConfigError, raise_collected
 from offline_trainer.cli.config_source import resolved_config
 from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import (
@@ -41,11 +41,17 @@ def command(config: str, arguments: tuple[str, ...], as_json: bool, untrusted: b
         raise click.UsageError("name a path to explain, such as optimizer.kwargs.lr")
     with errors_shown(overrides):
         resolved = resolved_config(config, overrides, untrusted=untrusted)
-        found = [_explained(resolved, path) for path in paths]
-        if as_json:
+        found, errors = [], []
+        for path in paths:
+            try:
+                found.append(_explained(resolved, path))
+            except ConfigError as error:
+                errors.append(error)
+        if found and as_json:
             click.echo(json.dumps([each.as_data() for each in found], indent=1))
-        else:
+        elif found:
             click.echo("\n".join(each.as_text() for each in found), nl=False)
+        raise_collected(errors)
 
 
 def _explained(resolved: ResolvedConfig, path: str) -> Explanation | ComponentDefault:

@@ -63,12 +63,13 @@ def named_config(name: str, untrusted: bool) -> NamedConfig:
     Raises:
         ConfigError: It cannot be read.
     """
+    from model_constructor.config.resolve import resolve_config
     from model_constructor.config.resolved_yaml import stored_places
 
     if not Path(name).is_dir():
         return NamedConfig(resolved_config(name, untrusted=untrusted), {})
     # What a run stored is data, whoever made the run: nothing in it is looked up.
-    resolved = resolved_config(str(Path(name) / RESOLVED_NAME), untrusted=True)
+    resolved = resolve_config(Path(name) / RESOLVED_NAME, untrusted=True)
     stored = stored_places(resolved.files[-1].content.decode("utf-8-sig"), resolved.source_map)
     if not stored:
         notice(f"{name} does not say where its values were set")
@@ -78,7 +79,7 @@ def named_config(name: str, untrusted: bool) -> NamedConfig:
 def resolved_config(
     config: str, overrides: Sequence[str] = (), *, untrusted: bool
 ) -> ResolvedConfig:
-    """Resolve a config; warnings go to stderr.
+    """Resolve a config, less what a swapped component left behind; warnings go to stderr.
 
     Raises:
         ConfigError: Whatever is wrong with it.
@@ -89,4 +90,9 @@ def resolved_config(
     resolved = resolve_config(config, overrides, untrusted=untrusted, package_file=package_file)
     for warning in resolved.warnings:
         notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
-    return resolved
+    if not overrides and len(resolved.files) < 2:
+        return resolved  # one layer swaps nothing, and so the plugins need not be loaded
+    from offline_trainer.cli.installed import find_installed
+    from offline_trainer.config.validate import as_it_runs
+
+    return as_it_runs(resolved, find_installed(tolerant=True).registry)

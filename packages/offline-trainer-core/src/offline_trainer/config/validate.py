@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_constructor.binding import TYPE_KEY, Binder, is_spec, prefix_allowed
 from model_constructor.config.schema import TRUST_IT
+from model_constructor.config.type_check import shown
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -24,6 +25,7 @@ from model_constructor.registry import Registry
 from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
 from offline_trainer.config.sections import (
+    COMPONENT_SECTIONS,
     LIST_SECTIONS,
     PER_OPTIMIZER_SECTIONS,
     SINGLE_SECTIONS,
@@ -43,14 +45,19 @@ UNKNOWN_COMPONENT = "OT0301"
 SCHEDULER_INTERVALS = ("step", "epoch", "metric")
 
 
-def validate_preflight(resolved: ResolvedConfig) -> None:
+def validate_preflight(resolved: ResolvedConfig, *, sections: bool = True) -> None:
     """Check what needs no component: sections, their shape, imports, pure-data rules.
+
+    Args:
+        resolved: The config.
+        sections: Ask for every section that an experiment needs.
 
     Raises:
         ConfigError: Everything found, together.
     """
     report = _Report(resolved)
-    report.required_sections()
+    if sections:
+        report.required_sections()
     report.run()
     report.plugins()
     report.models()
@@ -85,6 +92,25 @@ def bind_components(
     Raises:
         ConfigError: Everything found, together: unknown keys, wrong kinds, wrong arguments.
     """
+    bound, binder = _bound(resolved, registry, targets_allowed)
+    raise_collected(binder.errors)
+    for text in binder.warnings:
+        notice(text)
+    return bound
+
+
+def as_it_runs(resolved: ResolvedConfig, registry: Registry) -> ResolvedConfig:
+    """The config without what a swapped component left behind; other faults are left in it."""
+    bound, binder = _bound(resolved, registry)
+    for text in binder.warnings:
+        notice(text)
+    return without_dropped(resolved, bound)
+
+
+def _bound(
+    resolved: ResolvedConfig, registry: Registry, targets_allowed: bool = False
+) -> tuple[dict[str, Any], Binder]:
+    """The data in its bound form, and the binder, which holds what is wrong with it."""
     kinds = {path: kind for path, kind, _ in section_specs(resolved.data)}
     included_at = {file.name: file.included_at for file in resolved.files if file.included_at}
     binder = Binder(
@@ -94,10 +120,7 @@ def bind_components(
         section: _plain(binder.bind(value, (section,))) if section in _BOUND_SECTIONS else value
         for section, value in resolved.data.items()
     }
-    raise_collected(binder.errors)
-    for text in binder.warnings:
-        notice(text)
-    return bound
+    return bound, binder
 
 
 def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> ResolvedConfig:
@@ -105,6 +128,11 @@ def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> Resol
     data = _kept(resolved.data, bound)
     secrets = frozenset(path for path in resolved.secrets if _has(data, path))
     return replace(resolved, data=data, secrets=secrets)
+
+
+def is_model_alone(data: Mapping[str, Any]) -> bool:
+    """Whether a config has a model and no section of an experiment: a file for `load_model`."""
+    return ("model" in data or "models" in data) and not {"run", *COMPONENT_SECTIONS} & set(data)
 
 
 def is_supervised(data: Mapping[str, Any]) -> bool:
@@ -463,6 +491,4 @@ class _Report:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping without `_type_`"
-    return "a list" if isinstance(value, list) else repr(value)
+    return "a mapping without `_type_`" if isinstance(value, Mapping) else shown(value)
