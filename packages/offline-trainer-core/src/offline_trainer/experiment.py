@@ -29,6 +29,7 @@ from offline_trainer.config.run_section import RunSection, read_run_section
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
+    operation_check,
     validate_post_model,
     validate_preflight,
     validate_with_data,
@@ -244,12 +245,13 @@ def prepare(
     resolved = use_present_names(resolved, registry, findings, notice)
     sources, data = resolved.source_map, resolved.data
     missing_keys = findings.in_section("settings", "imports", "plugins")
-    with findings.collecting(without=[UNKNOWN_COMPONENT] if missing_keys else []):
+    unknown = [UNKNOWN_COMPONENT] if missing_keys else []
+    with findings.collecting(without=unknown):
         data = bind_components(resolved, registry, targets_allowed=allow_target)
     graphs: dict[str, GraphIR] = {}
     if "model" in data or "models" in data:
-        with findings.collecting():
-            graphs = compile_all(data, sources)
+        with findings.collecting(without=unknown):
+            graphs = compile_all(data, sources, operation_check(resolved, registry))
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))
     resolved = without_dropped(resolved, data)

@@ -13,7 +13,7 @@ from typing import Any
 from model_constructor.errors import ConfigPath, raise_collected
 from model_constructor.graph.dataflow import compile_dataflow
 from model_constructor.graph.ir import GraphIR
-from model_constructor.graph.problems import Problems
+from model_constructor.graph.problems import CallCheck, Problems
 from model_constructor.graph.sequential import compile_sequential
 from model_constructor.graph.start import START_KEYS, read_start
 from model_constructor.source_map import SourceMap
@@ -49,12 +49,17 @@ def compile_ir(
     return graph
 
 
-def compile_all(data: Mapping[str, Any], sources: SourceMap | None = None) -> dict[str, GraphIR]:
+def compile_all(
+    data: Mapping[str, Any],
+    sources: SourceMap | None = None,
+    check_call: CallCheck = lambda node: (),
+) -> dict[str, GraphIR]:
     """Compile every model of a resolved configuration.
 
     Args:
         data: The whole configuration, with ``model`` or ``models``.
         sources: Where its values came from.
+        check_call: What is wrong with a node's call, for a caller that knows components.
 
     Returns:
         The models by name; a single one is called ``model``.
@@ -62,7 +67,7 @@ def compile_all(data: Mapping[str, Any], sources: SourceMap | None = None) -> di
     Raises:
         ConfigError: Everything that is wrong with any of them, at once.
     """
-    problems = Problems(sources or SourceMap())
+    problems = Problems(sources or SourceMap(), check_call)
     graphs: dict[str, GraphIR] = {}
     if "model" in data and "models" in data:
         problems.add("OT0401", "`model` and `models` exclude each other", ("models",), at_key=True)

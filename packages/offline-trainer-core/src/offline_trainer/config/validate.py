@@ -20,6 +20,7 @@ from model_constructor.errors import (
     format_config_path,
     raise_collected,
 )
+from model_constructor.graph.operations import operation_errors
 from model_constructor.registry import Registry
 from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
@@ -34,6 +35,7 @@ from offline_trainer.notices import notice
 if TYPE_CHECKING:
     from model_constructor.config.resolve import ResolvedConfig
     from model_constructor.graph.ir import GraphIR
+    from model_constructor.graph.problems import CallCheck
 
 REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
 SUPERVISED = "objective.supervised"
@@ -87,6 +89,13 @@ def bind_components(
     for text in binder.warnings:
         notice(text)
     return bound
+
+
+def operation_check(resolved: ResolvedConfig, registry: Registry) -> CallCheck:
+    """What `compile_all` asks about a node's call: whether the operation exists and takes it."""
+    sources = resolved.source_map
+    signature_of = Binder(registry, sources, resolved.settings).signature_of
+    return lambda node: operation_errors(node, registry, sources, signature_of)
 
 
 def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> ResolvedConfig:
