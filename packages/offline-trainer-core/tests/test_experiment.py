@@ -403,3 +403,12 @@ def test_nothing_is_written_for_a_config_that_is_wrong(small_config: MakeConfig)
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         run_experiment(config)
     assert not Path("run").exists()
+
+
+def test_a_checkpoint_given_with_the_call_takes_the_place_of_the_configs(
+    small_config: MakeConfig,
+) -> None:
+    config = small_config(run={"resume_from": "gone"})
+    with pytest.raises(ConfigError, match="no checkpoint in gone"):
+        run_experiment(config)
+    assert run_experiment(config, resume="auto").epoch == 4

@@ -25,7 +25,12 @@ from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
-from offline_trainer.config.run_section import RunSection, read_run_section
+from offline_trainer.config.run_section import (
+    RUN_PATHS,
+    RunSection,
+    check_run_paths,
+    read_run_section,
+)
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
@@ -114,7 +119,12 @@ def run_experiment(
         OfflineTrainerError: The run failed; its class says how.
     """
     prepared = prepare(
-        path, overrides, no_plugin=no_plugin, allow_target=allow_target, untrusted=untrusted
+        path,
+        overrides,
+        no_plugin=no_plugin,
+        allow_target=allow_target,
+        untrusted=untrusted,
+        uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
     settings = prepared.resolved.settings
@@ -215,8 +225,17 @@ def prepare(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    uses: Sequence[str] = (),
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
+
+    Args:
+        path: As of `run_experiment`, like all that is not explained here.
+        overrides: Changes such as ``trainer.max_epochs=5``.
+        no_plugin: Plugins or distributions to leave out.
+        allow_target: Permit ``_target_`` in a config whose settings ask for it.
+        untrusted: The config may be a stranger's.
+        uses: Which `RUN_PATHS` the run reads or writes here, so that they are checked too.
 
     Raises:
         ConfigError: All that is wrong with it, together; what is only a consequence of something
@@ -231,6 +250,8 @@ def prepare(
     sources, data = resolved.source_map, resolved.data
     with findings.collecting():
         validate_preflight(resolved)
+    if isinstance(run := data.get("run"), Mapping):
+        findings.add(check_run_paths(run, uses, sources))
     wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)

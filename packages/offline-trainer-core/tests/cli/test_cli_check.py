@@ -53,3 +53,20 @@ def test_warnings_leave_the_exit_code_alone(config: str) -> None:
     done = check(config, "++params.width=3")
     assert done.exit_code == 0
     assert done.stderr.startswith("ot: <cli:1>:1:10: `params.width` is never used")
+
+
+def test_what_the_run_section_names_is_looked_for(config: str) -> None:
+    wrong = ["device=cuda:x", "out_dir=c.yaml/run", "init_from=nowhere"]
+    done = check(config, *(f"run.{setting}" for setting in wrong), "trainer.max_epoch=1")
+    assert done.exit_code == 2
+    for expected in (
+        "'cuda:x' is not a device",
+        "c.yaml is not a directory",
+        "no checkpoint in nowhere: there is no such directory",
+        "unknown key `max_epoch`",
+    ):
+        assert expected in done.stderr
+    assert "path: run.init_from" in done.stderr
+    Path("empty").mkdir()
+    assert "no checkpoint in empty\n" in check(config, "run.resume_from=empty").stderr
+    assert check(config, "run.resume_from=auto").exit_code == 0

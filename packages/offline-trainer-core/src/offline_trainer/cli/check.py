@@ -46,6 +46,7 @@ def command(
     """Check CONFIG: structure, components, their arguments, the models' graphs. Trains nothing."""
     as_json = error_format == "json"
     with errors_shown(overrides, json_to="stdout" if as_json else None):
+        from offline_trainer.config.run_section import RUN_PATHS
         from offline_trainer.experiment import prepare
 
         prepared = prepare(
@@ -54,6 +55,7 @@ def command(
             no_plugin=no_plugin,
             allow_target=allow_target,
             untrusted=untrusted,
+            uses=RUN_PATHS,
         )
         also = _check_shapes(prepared, allow_target, quiet=as_json) if shapes else ""
         if as_json:
