@@ -265,3 +265,33 @@ def test_a_schedule_that_watches_a_metric_needs_that_interval(attempt: Attempt) 
     assert code == 2
     for expected in ("its interval is `metric`", "scheduler.interval", "bad.yaml:31:13"):
         assert expected in output
+
+
+def test_an_argument_of_a_layer_is_underlined_where_it_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text(TABLE)
+    Path("good.yaml").write_text(GOOD)
+    dropout = "model.sequential.layers[0].dropout=1.5"
+    for command in (["check", "--shapes"], ["run"]):
+        result = CliRunner().invoke(main, [*command, "good.yaml", dropout])
+        assert result.exit_code == 2
+        assert "--> <cli:1>:1:36" in result.stderr
+
+
+def test_a_target_in_a_layer_works_with_both_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text(TABLE)
+    text = GOOD.replace("prefixes: [", "prefixes: [torch.nn., ").replace(
+        "settings: {", "settings: {allow_target: true, "
+    )
+    Path("target.yaml").write_text(
+        text.replace("dims: [null, 8, 3]", 'dims: [null, 8, 3]\n      - _target_: "torch.nn:Tanh"')
+    )
+    for command in (["check"], ["check", "--shapes"], ["run"]):
+        result = CliRunner().invoke(main, [*command, "target.yaml", "--allow-target"])
+        assert result.exit_code == 0, result.stderr
+    assert CliRunner().invoke(main, ["run", "target.yaml"]).exit_code == 2

@@ -78,9 +78,7 @@ def built(name: str) -> Models:
     config = resolve_config(MODELS / f"{name}.yaml")
     graphs = compile_all(config.data, config.source_map)
     registry = default_registry()
-    return {
-        each: build(graph, registry, sources=config.source_map) for each, graph in graphs.items()
-    }
+    return {each: build(graph, registry) for each, graph in graphs.items()}
 
 
 def test_every_shipped_model_is_here() -> None:

@@ -50,7 +50,7 @@ def build_model(
             span=config.source_map.span(()),
             help="for several `models` use compile_all, then model_constructor.torch.build on each",
         )
-    graph = compile_ir(config.data["model"], sources=config.source_map)
+    graph = compile_ir(config.data["model"], sources=config.source_map, settings=config.settings)
     if find_spec("torch") is None:
         raise ConfigError(
             "building a model needs torch, which is not installed here",
@@ -64,7 +64,5 @@ def build_model(
     return build(
         graph,
         registry if registry is not None else default_registry(),
-        sources=config.source_map,
         seed=seed,
-        settings=config.settings,
     )

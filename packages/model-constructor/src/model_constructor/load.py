@@ -63,7 +63,7 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
 
     checkpoint = _checkpoint(Path(source))
     config = resolve_config(run_directory(checkpoint) / CONFIG, untrusted=True)
-    graphs = compile_all(config.data, config.source_map)
+    graphs = compile_all(config.data, config.source_map, settings=config.settings)
     tensors = _read_tensors(checkpoint)
     registry = registry if registry is not None else default_registry()
     models = {}
@@ -71,7 +71,7 @@ def load_models(source: str | Path, *, registry: Registry | None = None) -> dict
         # Where the weights started no longer matters, and may be gone.
         plain = replace(graph, start=Start())
         try:
-            model = build(plain, registry, sources=config.source_map, settings=config.settings)
+            model = build(plain, registry)
         except ConfigError as error:
             raise _with_hint(error) from error
         own = {

@@ -268,3 +268,13 @@ def test_same_bytes_for_every_hash_seed(folder: Path) -> None:
         for seed in map(str, range(20))
     }
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("text", ["", "a:1\n", "- 1\n", "a: \0\n", "b: 1\n a: 2\n"])
+def test_an_error_at_the_root_of_a_file_is_told_once(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        resolve_config(file)
+    messages = [error.message for error in caught.value.errors]
+    assert len(messages) == len(set(messages))

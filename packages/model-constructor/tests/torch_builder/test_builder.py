@@ -48,7 +48,7 @@ def build_from(
     sources: SourceMap | None = None,
 ) -> Any:
     compiled = compile_ir(section, name=name, sources=sources)
-    return build(compiled, registry or default_registry(), sources=sources, seed=seed)
+    return build(compiled, registry or default_registry(), seed=seed)
 
 
 def weights_of(model: nn.Module) -> dict[str, bytes]:

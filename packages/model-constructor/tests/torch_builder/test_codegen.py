@@ -44,7 +44,7 @@ NODES: ConfigPath = ("model", "graph", "nodes")
 
 
 def traceback_of(sources: SourceMap | None, x: torch.Tensor) -> str:
-    model = build(compile_ir(SECTION, sources=sources), default_registry(), sources=sources)
+    model = build(compile_ir(SECTION, sources=sources), default_registry())
     with pytest.raises(RuntimeError) as caught:
         model(x)
     return "".join(traceback.format_exception(caught.value))
@@ -90,7 +90,7 @@ def test_a_model_with_lines_from_two_files_computes_and_compiles(tmp_path: Path)
         {"name": "y", "call": "op:mul", "args": ["$h", 2]},
     ]}}  # fmt: skip
     sources = spans(tmp_path / "a.yaml", tmp_path / "b.yaml")
-    model: Any = build(compile_ir(section, sources=sources), default_registry(), sources=sources)
+    model: Any = build(compile_ir(section, sources=sources), default_registry())
     x = torch.randn(2, 4)
     torch.testing.assert_close(model(x), model.encoder(x) * 2)
     compiled: Any = torch.compile(model, fullgraph=True, backend="eager")

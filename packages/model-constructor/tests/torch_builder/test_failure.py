@@ -25,7 +25,7 @@ MODULES = {
 
 def failure(config: ResolvedConfig, x: Any = None) -> ConfigError:
     graph = compile_ir(config.data["model"], sources=config.source_map)
-    model = build(graph, default_registry(), sources=config.source_map)
+    model = build(graph, default_registry())
     with pytest.raises(Exception) as caught:  # noqa: PT011 - torch's own, of several types
         model(torch.zeros(3, 4) if x is None else x)
     error = explain_failure(caught.value, config.source_map)

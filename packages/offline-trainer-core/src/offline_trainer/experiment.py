@@ -272,7 +272,13 @@ def prepare(
     graphs: dict[str, GraphIR] = {}
     if "model" in data or "models" in data:
         with findings.collecting(without=unknown):
-            graphs = compile_all(data, sources, operation_check(resolved, registry))
+            graphs = compile_all(
+                data,
+                sources,
+                settings=resolved.settings,
+                targets_allowed=allow_target,
+                check_call=operation_check(resolved, registry),
+            )
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))
     resolved = without_dropped(resolved, data)

@@ -65,12 +65,13 @@ def trace_of(config: str, overrides: Sequence[str], inputs: Sequence[str]) -> Tr
         prepared = prepare(config, overrides)
         trace = replace(check_shapes(prepared).trace, evaluation=NOT_EVALUATED)
         with torch.device("meta"):
-            models = _built(prepared.graphs, prepared.registry, prepared.resolved.source_map)
+            models = _built(prepared.graphs, prepared.registry)
         for name, called_with in trace.inputs.items():
             initialise_lazy(models[name], **called_with)
         return TracedModels(prepared.graphs, models, trace)
-    graphs, sources = compile_all(resolved.data, resolved.source_map), resolved.source_map
-    models = _built(graphs, registry, sources)
+    sources = resolved.source_map
+    graphs = compile_all(resolved.data, sources, settings=resolved.settings)
+    models = _built(graphs, registry)
     given = _read_inputs(inputs, graphs)
     seen: dict[str, dict[str, Any]] = {}
     got: dict[str, Mapping[str, Any]] = {}
@@ -126,10 +127,8 @@ def mermaid(graphs: Mapping[str, GraphIR], trace: ShapeTrace) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _built(
-    graphs: Mapping[str, GraphIR], registry: Any, sources: SourceMap
-) -> dict[str, nn.Module]:
-    return {name: build(graph, registry, sources=sources) for name, graph in graphs.items()}
+def _built(graphs: Mapping[str, GraphIR], registry: Any) -> dict[str, nn.Module]:
+    return {name: build(graph, registry) for name, graph in graphs.items()}
 
 
 def _sent(model: nn.Module, inputs: Mapping[str, Any], sources: SourceMap) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def resolve_with_findings(
     try:
         return _resolve(findings, source, overrides, untrusted, environ, package_file)
     except ConfigError as error:
-        findings.add([error])
+        # What the files alone show is raised from inside, and stands in the findings already.
+        findings.add(each for each in error.errors if each not in findings.errors)
         findings.raise_all()
         raise
 

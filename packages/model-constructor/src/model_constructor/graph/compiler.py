@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigPath, raise_collected
 from model_constructor.graph.dataflow import compile_dataflow
 from model_constructor.graph.ir import GraphIR
@@ -27,6 +28,8 @@ def compile_ir(
     name: str = "model",
     path: ConfigPath = ("model",),
     sources: SourceMap | None = None,
+    settings: Settings | None = None,
+    targets_allowed: bool = False,
 ) -> GraphIR:
     """Compile one model section.
 
@@ -35,6 +38,8 @@ def compile_ir(
         name: The model's name.
         path: Where the section stands in the configuration.
         sources: Where its values came from, for errors and for the lines of tracebacks.
+        settings: The config's settings.
+        targets_allowed: The caller's permission for ``_target_``.
 
     Raises:
         ConfigError: Everything that is wrong with the section, at once.
@@ -46,12 +51,15 @@ def compile_ir(
     problems = Problems(sources or SourceMap())
     graph = _compile(section, name, path, problems)
     raise_collected(problems.errors)
-    return graph
+    return _permitted(graph, settings, targets_allowed)
 
 
 def compile_all(
     data: Mapping[str, Any],
     sources: SourceMap | None = None,
+    *,
+    settings: Settings | None = None,
+    targets_allowed: bool = False,
     check_call: CallCheck = lambda node: (),
 ) -> dict[str, GraphIR]:
     """Compile every model of a resolved configuration.
@@ -59,6 +67,8 @@ def compile_all(
     Args:
         data: The whole configuration, with ``model`` or ``models``.
         sources: Where its values came from.
+        settings: The config's settings.
+        targets_allowed: The caller's permission for ``_target_``.
         check_call: What is wrong with a node's call, for a caller that knows components.
 
     Returns:
@@ -82,7 +92,12 @@ def compile_all(
     else:
         problems.add("OT0403", "`model` is missing", ())
     raise_collected(problems.errors)
-    return graphs
+    return {n: _permitted(graph, settings, targets_allowed) for n, graph in graphs.items()}
+
+
+def _permitted(graph: GraphIR, settings: Settings | None, targets_allowed: bool) -> GraphIR:
+    """The graph with what building it may do."""
+    return replace(graph, settings=settings or Settings(), targets_allowed=targets_allowed)
 
 
 def _compile(section: object, name: str, path: ConfigPath, problems: Problems) -> GraphIR:
@@ -93,7 +108,8 @@ def _compile(section: object, name: str, path: ConfigPath, problems: Problems) -
         form_path = (*path, forms[0])
         inner = problems.mapping(known[forms[0]], form_path, "the model's parts")
         graph = FORMS[forms[0]](inner, name, form_path, problems)
-        return replace(graph, start=read_start(known, path, problems))
+        start = read_start(known, path, problems)
+        return replace(graph, start=start, sources=problems.sources)
     if isinstance(section, Mapping):
         problems.add(
             "OT0401",

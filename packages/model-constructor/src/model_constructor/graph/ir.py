@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigPath, Span
 from model_constructor.source_map import SourceMap
 
@@ -63,14 +64,12 @@ class Start:
         pretrained: The spec of what loads weights, applied after ``init``.
         freeze: Patterns of the parameters that are not trained.
         config_path: Where the model's section stands.
-        sources: Places of what the section says.
     """
 
     init: tuple[tuple[str, Mapping[str, Any], ConfigPath], ...] = ()
     pretrained: Mapping[str, Any] | None = None
     freeze: tuple[str, ...] = ()
     config_path: ConfigPath = ()
-    sources: SourceMap = field(default_factory=SourceMap, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,9 @@ class GraphIR:
         outputs: (key, value) pairs; keys are ``"0"``, ``"1"``… unless the YAML names them.
         returns: Whether the forward returns one value, a tuple or a dict.
         start: How the parameters start.
+        sources: Places and typed text of the config's values.
+        settings: The config's settings.
+        targets_allowed: The caller's permission for ``_target_``.
     """
 
     name: str
@@ -96,3 +98,6 @@ class GraphIR:
     config_path: ConfigPath = ("model",)
     span: Span | None = None
     start: Start = field(default_factory=Start)
+    sources: SourceMap = field(default_factory=SourceMap, compare=False)
+    settings: Settings = field(default_factory=Settings)
+    targets_allowed: bool = False

@@ -23,7 +23,6 @@ def read_start(section: Section, path: ConfigPath, problems: Problems) -> Start:
         problems.spec(pretrained, (*path, "pretrained")) if pretrained is not None else None,
         _read_freeze(section.get("freeze"), (*path, "freeze"), problems),
         path,
-        problems.sources,
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from model_constructor.call import REPEAT_KEY
-from model_constructor.config.schema import Settings
 from model_constructor.errors import (
     ConfigError,
     ConfigPath,
@@ -28,14 +28,7 @@ from model_constructor.torch.seeding import own_random_stream
 from model_constructor.torch.start import PreparedStart, begin, make_start, train
 
 
-def build(
-    graph: GraphIR,
-    registry: Registry,
-    *,
-    sources: SourceMap | None = None,
-    seed: int = 0,
-    settings: Settings | None = None,
-) -> nn.Module:
+def build(graph: GraphIR, registry: Registry, *, seed: int = 0) -> nn.Module:
     """Build a model.
 
     The result is a plain module of a class made for it: submodules are attributes under their
@@ -48,9 +41,7 @@ def build(
     Args:
         graph: From `model_constructor.graph.compiler.compile_ir`.
         registry: Where components and operations are looked up.
-        sources: Places and typed text of the config's values.
         seed: Of the initial weights.
-        settings: The config's settings.
 
     Raises:
         ConfigError: Everything that is wrong with the components of the model, at once.
@@ -62,10 +53,17 @@ def build(
     >>> build(graph, default_registry())(torch.zeros(4, 3)).shape
     torch.Size([4, 2])
     """
-    place = _Places(sources or SourceMap())
+    place = _Places(graph.sources)
+    make = partial(
+        instantiate_value,
+        registry=registry,
+        sources=graph.sources,
+        settings=graph.settings,
+        targets_allowed=graph.targets_allowed,
+    )
     operations = _find_operations(graph, registry, place)
-    modules = _build_modules(graph, registry, place, seed, settings)
-    start = _prepare_start(graph, registry, place, seed, settings)
+    modules = _build_modules(graph, make, place, seed)
+    start = _prepare_start(graph, make, place, seed)
     raise_collected(place.errors)
     _check_module_calls(graph, modules, place)
     raise_collected(place.errors)
@@ -116,7 +114,7 @@ def _signature_of(entry: Entry) -> Signature | None:
 
 
 def _build_modules(
-    graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
+    graph: GraphIR, make: Callable[..., Any], place: _Places, seed: int
 ) -> dict[str, nn.Module]:
     reserved = set(dir(nn.Module())) | {"_seed_parts", "_built_from"}
     modules: dict[str, nn.Module] = {}
@@ -131,12 +129,9 @@ def _build_modules(
         try:
             with own_random_stream(seed, graph.name, name):
                 parts = [
-                    instantiate_value(
-                        item.spec, registry=registry, path=path, sources=place.sources,
-                        settings=settings, made=_remember_place,
-                    )
+                    make(item.spec, path=path, made=_remember_place)
                     for _ in range(repetitions(item.spec))
-                ]  # fmt: skip
+                ]
         except ConfigError as error:
             place.errors.append(error if error.span else error.located((), item.span))
             continue
@@ -158,19 +153,17 @@ def _remember_place(part: Any, path: ConfigPath) -> None:
 
 
 def _prepare_start(
-    graph: GraphIR, registry: Registry, place: _Places, seed: int, settings: Settings | None
+    graph: GraphIR, make: Callable[..., Any], place: _Places, seed: int
 ) -> PreparedStart | None:
     def made(spec: Mapping[str, Any], path: ConfigPath) -> Any:
-        built = instantiate_value(
-            spec, registry=registry, path=path, sources=graph.start.sources, settings=settings
-        )
+        built = make(spec, path=path)
         if not callable(built):
             what = f"{spec.get('_type_')} made a {type(built).__name__}, which cannot be called"
             place.add("OT0422", what, path, None, help="")
         return built
 
     try:
-        return make_start(graph.start, made, (seed, graph.name))
+        return make_start(graph.start, made, (seed, graph.name), graph.sources)
     except ConfigError as error:
         place.errors.append(error)
         return None

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from model_constructor.errors import ConfigError, ConfigPath, close_matches
 from model_constructor.graph.ir import WEIGHTS, Start
 from model_constructor.instantiate import component_errors
+from model_constructor.source_map import SourceMap
 from model_constructor.torch.seeding import own_random_stream
 
 
@@ -32,6 +33,7 @@ class PreparedStart:
     init: tuple[tuple[str, Callable[[Tensor], object], ConfigPath], ...]
     pretrained: Callable[[nn.Module], object] | None
     seed_parts: tuple[object, ...]
+    sources: SourceMap
 
     def apply(self, model: nn.Module) -> None:
         """Bring a model to its start.
@@ -45,7 +47,7 @@ class PreparedStart:
             path = (*self.start.config_path, "pretrained")
             assert self.start.pretrained is not None
             key = str(self.start.pretrained.get("_type_"))
-            with component_errors(key, path, self.start.sources, doing="could not load"):
+            with component_errors(key, path, self.sources, doing="could not load"):
                 self.pretrained(model)
         self._freeze(model, parameters)
 
@@ -58,7 +60,7 @@ class PreparedStart:
             for name in chosen:
                 parameter = waiting.pop(name)
                 with (
-                    component_errors(f"init of `{name}`", path, self.start.sources, doing="failed"),
+                    component_errors(f"init of `{name}`", path, self.sources, doing="failed"),
                     own_random_stream(*self.seed_parts, "init", name),
                     torch.no_grad(),
                 ):
@@ -84,7 +86,7 @@ class PreparedStart:
             f"no parameter of the model is called `{pattern}`",
             code="OT0424",
             config_path=path,
-            span=self.start.sources.key_span(path),
+            span=self.sources.key_span(path),
             suggestions=close_matches(pattern, parameters),
             help="* stands for any text; ot model summary lists the parameters",
         )
@@ -139,6 +141,7 @@ def make_start(
     start: Start,
     build: Callable[[Mapping[str, Any], ConfigPath], Any],
     seed_parts: Sequence[object],
+    sources: SourceMap,
 ) -> PreparedStart:
     """A start with its components built, before the model has its sizes.
 
@@ -149,4 +152,4 @@ def make_start(
     if start.pretrained is not None:
         pretrained = build(start.pretrained, (*start.config_path, "pretrained"))
     init = tuple((pattern, build(spec, path), path) for pattern, spec, path in start.init)
-    return PreparedStart(start, init, pretrained, tuple(seed_parts))
+    return PreparedStart(start, init, pretrained, tuple(seed_parts), sources)
