@@ -70,3 +70,21 @@ def test_what_the_run_section_names_is_looked_for(config: str) -> None:
     Path("empty").mkdir()
     assert "no checkpoint in empty\n" in check(config, "run.resume_from=empty").stderr
     assert check(config, "run.resume_from=auto").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("trainer._type_=default", "did you mean `trainer.default`"),
+        ("metrics=[{_type_: lg.wandb}]", "this place takes a component of kind `metric`"),
+        ("trainer._type_=trainer.defualt", "ot list-components --kind trainer\n"),
+        ("model.sequential.layers[0]._type_=Linear", "`layer.linear`"),
+        ("model.sequential.layers[0]._type_=torch.nn.Linear", "`layer.linear`"),
+    ],
+)
+def test_an_unknown_component_is_looked_for_by_its_place_and_by_its_name(
+    config: str, override: str, expected: str
+) -> None:
+    done = check(config, override)
+    assert "error[OT0301]" in done.stderr
+    assert expected in done.stderr
