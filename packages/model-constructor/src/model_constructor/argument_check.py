@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -65,11 +64,7 @@ class ArgumentCheck:
                 help=f"in this order: {_listed(signature.positional)}",
             )
         missing = [
-            name
-            for name, parameter in signature.parameters.items()
-            if parameter.default is inspect.Parameter.empty
-            and name not in call.kwargs
-            and name not in filled
+            name for name in signature.required() if name not in call.kwargs and name not in filled
         ]
         if missing:
             yield self.missing_names(call, missing)
