@@ -329,6 +329,16 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
             "help: the model's inputs are x",
         ],
     ),
+    "an input that is fed by its place and by its name": (
+        sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
+        {"io": "model_args: [[x]], model_kwargs: {x: [x]}"},
+        [
+            "error[OT0430]: io feeds `x`, which io.model_args feeds already",
+            "--> c.yaml:5:60",
+            "= path: io.model_kwargs.x",
+            "help: remove one of the two",
+        ],
+    ),
 }  # fmt: skip
 
 

@@ -72,6 +72,12 @@ def test_what_the_run_section_names_is_looked_for(config: str) -> None:
     assert check(config, "run.resume_from=auto").exit_code == 0
 
 
+def test_a_name_that_is_null_is_one_mistake(config: str) -> None:
+    done = check(config, "run.name=")
+    assert done.stderr.count("error[") == 1
+    assert "error[OT0316]: expected a string, got null" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

@@ -100,7 +100,7 @@ def _read(
         except ValueError as error:
             errors.append(_wrong(str(error), name, sources))
     for required in _REQUIRED:
-        if section.get(required) in (None, ""):
+        if section.get(required, "") == "":  # null is of the wrong type, as said above
             errors.append(
                 ConfigError(
                     f"run needs `{required}`",

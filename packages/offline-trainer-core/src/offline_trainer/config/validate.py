@@ -147,19 +147,23 @@ def validate_post_model(
             )
         expected = graph.inputs[positional:]
         for name in named:
-            if name not in expected:
-                where = ("io", "model_kwargs", name)
-                inputs = ", ".join(f"`{known}`" for known in graph.inputs)
-                errors.append(
-                    ConfigError(
-                        f"io feeds `{name}`, which is no input of the model",
-                        code="OT0430",
-                        config_path=where,
-                        span=sources.key_span(where),
-                        suggestions=close_matches(name, expected),
-                        help=f"the model's inputs are {inputs}",
-                    )
+            if name in expected:
+                continue
+            inputs = ", ".join(f"`{known}`" for known in graph.inputs)
+            what, help = "which is no input of the model", f"the model's inputs are {inputs}"
+            if name in graph.inputs:
+                what, help = "which io.model_args feeds already", "remove one of the two"
+            where = ("io", "model_kwargs", name)
+            errors.append(
+                ConfigError(
+                    f"io feeds `{name}`, {what}",
+                    code="OT0430",
+                    config_path=where,
+                    span=sources.key_span(where),
+                    suggestions=close_matches(name, expected),
+                    help=help,
                 )
+            )
         missing = [name for name in expected if name not in named]
         if missing:
             where = ("io", "model_kwargs") if "model_kwargs" in resolved.data["io"] else ("io",)
