@@ -99,6 +99,28 @@ def test_what_follows_from_a_mistake_is_not_reported(config: str) -> None:
     assert found == ["`${params.none}`: `params` has no `none`"] * 2
 
 
+def test_operations_are_checked_with_the_components(config: str) -> None:
+    node = "      - {name: y, call: module:haed, args: [$x]}\n"
+    nodes = (
+        node
+        + """\
+      - {name: a, call: "op:ad", args: [$x, $x]}
+      - {name: b, call: "op:add", args: [$x]}
+      - {name: c, call: "op:relu", args: [$x], kwargs: {slope: 3}}
+      - {name: d, call: "op:relu", args: 3}
+"""
+    )
+    Path(config).write_text(FILES["experiment.yaml"].replace(node, nodes))
+    with pytest.raises(ConfigError) as caught:
+        prepare(config)
+    found = {str(error.location): error.message for error in caught.value.errors}
+    assert found["experiment.yaml:12:25"] == "unknown component `op:ad`"
+    assert found["experiment.yaml:13:25"] == "op:add needs `b`"
+    assert found["experiment.yaml:14:57"] == "unknown key `slope` for op:relu"
+    assert found["experiment.yaml:15:42"] == "expected a list of positional arguments, got int 3"
+    assert len(found) == len(MISTAKES) + 4
+
+
 def test_nothing_is_written(config: str) -> None:
     with pytest.raises(ConfigError):
         prepare(config)

@@ -90,7 +90,7 @@ CASES = {
     ),
     "missing data file": (
         ("table.csv", "nowhere.csv"),
-        ("nowhere.csv", "data.path", "bad.yaml:12:9"),
+        ("nowhere.csv", "data.path", "bad.yaml:12:9", "or from the current folder"),
     ),
     "missing column": (
         ("target: label", "target: lable"),

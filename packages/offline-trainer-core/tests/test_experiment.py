@@ -476,3 +476,12 @@ def test_a_run_that_is_left_half_way_fails_as_its_status_says(
     status = json.loads(Path("run/status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("failed", caught.value.exit_code)
     assert "leaving_loss.py:7" in status["message"]
+
+
+def test_a_checkpoint_given_with_the_call_takes_the_place_of_the_configs(
+    small_config: MakeConfig,
+) -> None:
+    config = small_config(run={"resume_from": "gone"})
+    with pytest.raises(ConfigError, match="no checkpoint in gone"):
+        run_experiment(config)
+    assert run_experiment(config, resume="auto").epoch == 4

@@ -75,6 +75,7 @@ def test_a_mean_goes_on_from_its_state() -> None:
     ("value", "expected"),
     [
         (10, Duration(10, "epochs")),
+        ("10", Duration(10, "epochs")),
         ("10ep", Duration(10, "epochs")),
         ("3000st", Duration(3000, "steps")),
         ("1.5h", Duration(5400, "seconds")),

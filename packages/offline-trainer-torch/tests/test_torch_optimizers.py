@@ -145,18 +145,25 @@ def test_wrong_arguments_are_found_before_anything_is_built(
 
 
 @pytest.mark.parametrize(
-    ("factory", "message"),
+    ("factory", "message", "place"),
     [
-        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), "refused.*-1.0"),
-        (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), "refused"),
+        (OptimizerFactory("optim_cls.SGD", kwargs={"lr": -1.0}), "refused.*-1.0", ["lr"]),
+        (OptimizerFactory("optim_cls.Adam", kwargs={"betas": [0.9]}), "refused", ["betas"]),
+        (OptimizerFactory("optim_cls.AdamW", kwargs={"betas": [2, 0], "lr": -1}), "rate", ["lr"]),
+        (
+            OptimizerFactory("optim_cls.SGD", kwargs={"lr": 1, "nesterov": True}),
+            "Nesterov",
+            ["nesterov"],
+        ),
+        (OptimizerFactory("optim_cls.SGD", args=[-1], kwargs={"momentum": 0}), "rate", []),
     ],
 )
 def test_what_the_class_refuses_is_found_before_there_is_a_model(
-    registry: Registry, factory: OptimizerFactory, message: str
+    registry: Registry, factory: OptimizerFactory, message: str, place: list[str]
 ) -> None:
     with pytest.raises(ParameterError, match=message) as caught:
         factory.check(registry)
-    assert caught.value.parameter == ("kwargs",)
+    assert caught.value.parameter == ("kwargs", *place)
 
 
 def test_a_model_that_the_class_cannot_train_is_refused(registry: Registry) -> None:

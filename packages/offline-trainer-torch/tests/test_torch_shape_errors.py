@@ -341,6 +341,16 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
             "help: the model's inputs are x",
         ],
     ),
+    "an input that is fed by its place and by its name": (
+        sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
+        {"io": "model_args: [[x]], model_kwargs: {x: [x]}"},
+        [
+            "error[OT0430]: io feeds `x`, which io.model_args feeds already",
+            "--> c.yaml:5:60",
+            "= path: io.model_kwargs.x",
+            "help: remove one of the two",
+        ],
+    ),
 }  # fmt: skip
 
 
@@ -424,10 +434,11 @@ def test_an_objective_of_ones_own_that_fails_is_an_error_at_its_line(write: Writ
 def test_everything_that_cannot_be_built_is_reported_together(write: Write) -> None:
     config = write(sequential(LINEAR))
     error = refused(
-        config, "trainer.max_epochs=0.5x", "data.batch_size=0", "optimizer.kwargs.lr=-1"
-    )
+        config, "data.batch_size=0", "optimizer.kwargs.lr=-1", "~model.sequential.layers[0]",
+        "model.sequential.layers+={_type_: mlp, dims: [4, 2], dropout: 1.5}",
+    )  # fmt: skip
     paths = {single.config_path[0] for single in error.errors}
-    assert paths == {"data", "trainer", "optimizer"}
+    assert paths == {"data", "optimizer", "model"}
 
 
 def test_the_trace_has_every_node_and_counts_a_shared_module_once(write: Write) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from model_constructor.call import TARGET_KEY, Call
+from model_constructor.call import ARGS_KEY, TARGET_KEY, Call
 from model_constructor.entry import Entry, normalized
 from model_constructor.errors import ConfigError, Note, Span
 from model_constructor.other_names import likely_names
@@ -65,11 +64,7 @@ class ArgumentCheck:
                 help=f"in this order: {_listed(signature.positional)}",
             )
         missing = [
-            name
-            for name, parameter in signature.parameters.items()
-            if parameter.default is inspect.Parameter.empty
-            and name not in call.kwargs
-            and name not in filled
+            name for name in signature.required() if name not in call.kwargs and name not in filled
         ]
         if missing:
             yield self.missing_names(call, missing)
@@ -97,7 +92,7 @@ class ArgumentCheck:
             span=self.sources.span(call.chosen_at),
             label=f"{names} {'is' if len(missing) == 1 else 'are'} required",
             help=f"add {', '.join(f'{name}: …' for name in missing)}"
-            + (" under `kwargs`" if call.filled else ""),
+            + ("" if call.args_at[-1] == ARGS_KEY else " under `kwargs`"),
         )
 
     def choice_notes(self, call: Call, name: str) -> list[Note]:

@@ -127,7 +127,7 @@ class Binder:
         key = spec[TYPE_KEY]
         if not isinstance(key, str):
             raise ConfigError(f"`_type_` must be a registry key, got {key!r}", code="OT0315")
-        return self.registry.get_module(key)
+        return self.registry.get_module(key, kind=self.kinds.get(path, ""))
 
     def _placed(self, look_up: Callable[[], Found], where: ConfigPath) -> Found:
         """What a look-up finds; its error gets a place if it has none."""

@@ -10,7 +10,7 @@ a key and names the ways out. Must not import anything heavy; every plugin passe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from model_constructor.alias_table import AliasTable
@@ -232,15 +232,19 @@ class Registry(Registrar):
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))
 
-    def get_module(self, key: str) -> Entry:
+    def get_module(self, key: str, *, kind: str = "") -> Entry:
         """The entry of a key, or of ``key@distribution``.
+
+        Args:
+            key: The key.
+            kind: What the place takes, if that is known; for the error alone.
 
         Raises:
             ConfigError: Nobody provides the key (with the nearest ones), or several do.
         """
         candidates = self._candidates(key)
         if not candidates:
-            raise self._unknown(key)
+            raise self._unknown(key, kind)
         if len(candidates) > 1:
             raise self.conflict(key)
         return candidates[0]
@@ -324,7 +328,7 @@ class Registry(Registrar):
         ]
         return kept or chosen
 
-    def _unknown(self, key: str) -> ConfigError:
+    def _unknown(self, key: str, wanted: str) -> ConfigError:
         name, at, distribution = key.partition("@")
         if at and name in self._entries:
             providers = [e.provider.distribution for e in self._entries[name]]
@@ -333,15 +337,20 @@ class Registry(Registrar):
                 code="OT0301",
                 suggestions=[f"{name}@{provider}" for provider in providers],
             )
-        kind = kind_of(name)
+        kind = wanted or kind_of(name)
         same_kind = [known for known in self._entries if kind_of(known) == kind]
+        near = _nearest(name, kind, same_kind, same_kind if wanted else self._entries)
         help = self.explain_unknown(name) if self.explain_unknown is not None else ""
-        if not help and not same_kind:
+        if not help and not same_kind and not near:
             help = f"no installed package provides any `{kind}.*`; install one (ot list-components)"
+        elif not help and wanted:
+            help = f"ot list-components --kind {wanted}"
+            if kind_of(name) != wanted:
+                help = f"this place takes a component of kind `{wanted}` ({help})"
         return ConfigError(
             f"unknown component `{key}`",
             code="OT0301",
-            suggestions=close_matches(name, same_kind or self._entries),
+            suggestions=near,
             help=help or "ot list-components",
         )
 
@@ -373,6 +382,17 @@ class Registry(Registrar):
         else:
             way_out += f"let one plugin declare replaces={providers[0].distribution!r}"
         return ConfigError(f"`{key}` is provided by {names}", code="OT0302", help=way_out)
+
+
+def _nearest(name: str, kind: str, same_kind: list[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Keys like a name: those of another prefix, such as `nn.Linear`; then the kind's, misspelt."""
+    end = name.rpartition(".")[2]
+    ends = [(key, key.rpartition(".")[2]) for key in known]
+    same_end = [key for key, own in ends if own.casefold() == end.casefold()]
+    full = name if kind_of(name) == kind else f"{kind}.{end}"
+    found = tuple(dict.fromkeys([*same_end[:3], *close_matches(full, same_kind)]))[:3]
+    likely = () if found else close_matches(end, (own for _, own in ends))
+    return found or tuple(key for match in likely for key, own in ends if own == match)[:3]
 
 
 def _replaces(entry: Entry, other: Entry) -> bool:

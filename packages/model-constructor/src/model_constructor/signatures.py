@@ -59,6 +59,11 @@ class Signature:
         """Whether a keyword argument of this name may be given."""
         return self.any_keyword or name in self.parameters
 
+    def required(self) -> list[str]:
+        """The parameters without a default."""
+        empty = inspect.Parameter.empty
+        return [name for name, item in self.parameters.items() if item.default is empty]
+
     def without_first(self, count: int) -> Signature:
         """The signature for a caller when the first parameters are filled in by somebody else."""
         filled = self.positional[:count]

@@ -107,6 +107,13 @@ def test_the_nearest_word_of_a_literal_is_named() -> None:
 def test_text_for_a_number_or_a_class_of_a_framework_goes_by_the_default() -> None:
     with pytest.raises(TypeMismatch, match="expected a number, got 'yes'"):
         check_against_default("yes", float | Thing, 1e-3)
+    with pytest.raises(TypeMismatch, match="expected a number, got null"):
+        check_against_default(None, float | Thing, 1e-3)
+    with pytest.raises(TypeMismatch, match="got 'yes'") as caught:
+        check_against_default([0.9, "yes"], tuple[float | Thing, float | Thing], (0.9, 0.99))
+    assert caught.value.path == (1,)
+    check_against_default([0.9, "yes"], list[float | Thing], (0.9, 0.99))
+    check_against_default(None, float | Thing | None, 1e-3)
     check_against_default("same", str | int | Thing, 0)
     check_against_default("yes", float | Thing, None)
     check_against_default(0.1, float | Thing, 1e-3)

@@ -254,15 +254,15 @@ def test_an_unknown_operation_is_named_with_its_place_and_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "args", "words"),
+    ("call", "args", "code", "words"),
     [
-        ("op:add", ["$x"], "op:add: missing a required argument: 'b'"),
-        ("op:relu", ["$x", "$x"], "op:relu: too many positional arguments"),
-        ("module:encoder", [], r"module:encoder (nn.Linear): missing a required argument"),
+        ("op:add", ["$x"], "OT0314", "op:add needs `b`"),
+        ("op:relu", ["$x", "$x"], "OT0313", "op:relu takes at most 1 positional arguments, got 2"),
+        ("module:encoder", [], "OT0420", "module:encoder (nn.Linear): missing a required argument"),
     ],
 )
 def test_arguments_that_do_not_fit_are_found_when_building(
-    call: str, args: list[str], words: str
+    call: str, args: list[str], code: str, words: str
 ) -> None:
     nodes = [
         {"name": "h", "call": "module:encoder", "args": ["$x"]},
@@ -270,8 +270,8 @@ def test_arguments_that_do_not_fit_are_found_when_building(
     ]
     with pytest.raises(ConfigError) as caught:
         build_from(graph(nodes=nodes))
-    assert caught.value.code == "OT0420"
-    assert caught.value.config_path == ("model", "graph", "nodes", 1)
+    assert caught.value.code == code
+    assert caught.value.config_path[:4] == ("model", "graph", "nodes", 1)
     assert words in caught.value.message
 
 

@@ -18,7 +18,7 @@ _SUFFIXES: dict[str, tuple[Unit, float]] = {
     "min": ("seconds", 60),
     "h": ("seconds", 3600),
 }
-_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def parse_duration(value: object, own_unit: Unit, parameter: str) -> Duration:
 
     Args:
         value: A number in ``own_unit``, or text with one of the suffixes ep, st, s, min, h.
-        own_unit: The unit of a bare number.
+        own_unit: The unit of a bare number, in quotes or not.
         parameter: Name of the parameter, for errors.
 
     Raises:
@@ -47,9 +47,10 @@ def parse_duration(value: object, own_unit: Unit, parameter: str) -> Duration:
         duration = Duration(float(value), own_unit)
     else:
         match = _PATTERN.fullmatch(str(value))
-        if match is None or match[2] not in _SUFFIXES:
+        units = {**_SUFFIXES, "": (own_unit, 1)}
+        if match is None or match[2] not in units:
             raise _wrong(parameter, value)
-        unit, factor = _SUFFIXES[match[2]]
+        unit, factor = units[match[2]]
         duration = Duration(float(match[1]) * factor, unit)
     if not math.isfinite(duration.amount):
         raise _wrong(parameter, value)

@@ -6,10 +6,13 @@ An engine is a component of kind ``engine``. A framework package brings one; the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from model_constructor.errors import ParameterError, close_matches
 
 if TYPE_CHECKING:
     from model_constructor.graph.ir import GraphIR
@@ -20,6 +23,8 @@ Stage = Literal["train", "val", "test", "predict"]
 Interval = Literal["step", "epoch", "metric"]
 Precision = Literal["fp32", "fp16-mixed", "bf16-mixed"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16-mixed", "bf16-mixed")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Kinds of devices; ``cuda:N`` is the card of that number."""
 
 Scalar = Any
 """A number that may still be on its way: a float, or a framework's 0-d array. Reading one may wait
@@ -105,6 +110,20 @@ class RunSettings:
     device: str = "auto"
     precision: Precision = "fp32"
     deterministic: bool = False
+
+
+def check_device_name(name: str) -> None:
+    """Refuse what ``run.device`` cannot say on any machine.
+
+    Raises:
+        ParameterError: It is no name of a device.
+    """
+    if name not in DEVICES and re.fullmatch(r"cuda:[0-9]+", name) is None:
+        raise ParameterError(
+            f"{name!r} is not a device; expected auto, cpu, cuda, cuda:N or mps",
+            parameter="device",
+            suggestions=close_matches(name, DEVICES),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,17 @@ from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, checkpoint_settings, takes_context
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
-from offline_trainer.config.run_section import RunSection, read_run_section
+from offline_trainer.config.run_section import (
+    RUN_PATHS,
+    RunSection,
+    check_run_paths,
+    read_run_section,
+)
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
     is_model_alone,
+    operation_check,
     validate_post_model,
     validate_preflight,
     validate_with_data,
@@ -119,7 +125,12 @@ def run_experiment(
         OfflineTrainerError: The run failed; its class says how.
     """
     prepared = prepare(
-        path, overrides, no_plugin=no_plugin, allow_target=allow_target, untrusted=untrusted
+        path,
+        overrides,
+        no_plugin=no_plugin,
+        allow_target=allow_target,
+        untrusted=untrusted,
+        uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
     settings = prepared.resolved.settings
@@ -223,11 +234,17 @@ def prepare(
     allow_target: bool = False,
     untrusted: bool = False,
     model_alone: bool = False,
+    uses: Sequence[str] = (),
 ) -> Prepared:
     """Resolve and check a config: everything that can be known without building an object.
 
     Args:
-        path: As for `run_experiment`, like the other arguments.
+        path: As of `run_experiment`, like all that is not explained here.
+        overrides: Changes such as ``trainer.max_epochs=5``.
+        no_plugin: Plugins or distributions to leave out.
+        allow_target: Permit ``_target_`` in a config whose settings ask for it.
+        untrusted: The config may be a stranger's.
+        uses: Which `RUN_PATHS` the run reads or writes here, so that they are checked too.
         model_alone: A config with a model and nothing of an experiment may pass.
 
     Raises:
@@ -244,6 +261,8 @@ def prepare(
     alone = model_alone and is_model_alone(data)
     with findings.collecting():
         validate_preflight(resolved, sections=not alone)
+    if isinstance(run := data.get("run"), Mapping):
+        findings.add(check_run_paths(run, uses, sources))
     wanted = read_plugins_section(data.get("plugins"), sources)
     plugins = load_plugins(
         Selection.of(os.environ, no_plugin=no_plugin, config_disable=wanted.disable)
@@ -258,13 +277,18 @@ def prepare(
     resolved = use_present_names(resolved, registry, findings, notice)
     sources, data = resolved.source_map, resolved.data
     missing_keys = findings.in_section("settings", "imports", "plugins")
-    with findings.collecting(without=[UNKNOWN_COMPONENT] if missing_keys else []):
+    unknown = [UNKNOWN_COMPONENT] if missing_keys else []
+    with findings.collecting(without=unknown):
         data = bind_components(resolved, registry, targets_allowed=allow_target)
     graphs: dict[str, GraphIR] = {}
     if "model" in data or "models" in data:
-        with findings.collecting():
+        with findings.collecting(without=unknown):
             graphs = compile_all(
-                data, sources, settings=resolved.settings, targets_allowed=allow_target
+                data,
+                sources,
+                settings=resolved.settings,
+                targets_allowed=allow_target,
+                check_call=operation_check(resolved, registry),
             )
     findings.raise_all()
     warn(unused_in_models(data, graphs, sources))

@@ -68,6 +68,8 @@ def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeRepo
             attempt(section, builder.section, section)
     if "io" in built:
         attempt("inputs", validate_post_model, prepared.resolved, prepared.graphs, built["io"])
+    if errors and "engine" in built:  # without errors they are built with the batch
+        attempt("models", built["engine"].build, prepared.graphs, prepared.registry)
     raise_collected(errors)
     checkpoint_settings(built["callbacks"] or [], sources)
     engine, io, objective = built["engine"], built["io"], built["objective"]

@@ -380,5 +380,5 @@ def test_resolving_another_run_changes_nothing_in_it(tmp_path: Path) -> None:
 
 def test_resuming_from_nothing_is_a_usage_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(RunDirectoryError, match="cannot resume from"):
+        with pytest.raises(RunDirectoryError, match="no checkpoint in"):
             resolve(path)

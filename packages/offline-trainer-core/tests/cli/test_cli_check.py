@@ -70,3 +70,44 @@ def test_warnings_leave_the_exit_code_alone(config: str) -> None:
     done = check(config, "++params.width=3")
     assert done.exit_code == 0
     assert done.stderr.startswith("ot: <cli:1>:1:10: `params.width` is never used")
+
+
+def test_what_the_run_section_names_is_looked_for(config: str) -> None:
+    wrong = ["device=cuda:x", "out_dir=c.yaml/run", "init_from=nowhere"]
+    done = check(config, *(f"run.{setting}" for setting in wrong), "trainer.max_epoch=1")
+    assert done.exit_code == 2
+    for expected in (
+        "'cuda:x' is not a device",
+        "c.yaml is not a directory",
+        "no checkpoint in nowhere: there is no such directory",
+        "unknown key `max_epoch`",
+    ):
+        assert expected in done.stderr
+    assert "path: run.init_from" in done.stderr
+    Path("empty").mkdir()
+    assert "no checkpoint in empty\n" in check(config, "run.resume_from=empty").stderr
+    assert check(config, "run.resume_from=auto").exit_code == 0
+
+
+def test_a_name_that_is_null_is_one_mistake(config: str) -> None:
+    done = check(config, "run.name=")
+    assert done.stderr.count("error[") == 1
+    assert "error[OT0316]: expected a string, got null" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("trainer._type_=default", "did you mean `trainer.default`"),
+        ("metrics=[{_type_: lg.wandb}]", "this place takes a component of kind `metric`"),
+        ("trainer._type_=trainer.defualt", "ot list-components --kind trainer\n"),
+        ("model.sequential.layers[0]._type_=Linear", "`layer.linear`"),
+        ("model.sequential.layers[0]._type_=torch.nn.Linear", "`layer.linear`"),
+    ],
+)
+def test_an_unknown_component_is_looked_for_by_its_place_and_by_its_name(
+    config: str, override: str, expected: str
+) -> None:
+    done = check(config, override)
+    assert "error[OT0301]" in done.stderr
+    assert expected in done.stderr

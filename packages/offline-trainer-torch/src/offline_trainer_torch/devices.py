@@ -6,9 +6,8 @@ import os
 
 import torch
 
-from model_constructor.errors import ParameterError, close_matches
-
-KINDS = ("auto", "cpu", "cuda", "mps")
+from model_constructor.errors import ParameterError
+from offline_trainer.engine import check_device_name
 
 
 def resolve_device(name: str) -> torch.device:
@@ -25,14 +24,8 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device(_available()[0])
-    kind, colon, index = name.partition(":")
-    if kind not in KINDS or kind == "auto" or (colon and not (kind == "cuda" and index.isdigit())):
-        raise ParameterError(
-            f"{name!r} is not a device; expected auto, cpu, cuda, cuda:N or mps",
-            parameter="device",
-            suggestions=close_matches(name, KINDS),
-        )
-    if kind == "cpu":
+    check_device_name(name)
+    if name == "cpu":
         return torch.device("cpu")
     available = _available()
     wanted = "cuda:0" if name == "cuda" else name
@@ -41,7 +34,7 @@ def resolve_device(name: str) -> torch.device:
             f"device {name!r} is not there; PyTorch {torch.__version__} sees "
             f"{', '.join(available)}",
             parameter="device",
-            help=_next_step(kind),
+            help=_next_step(wanted.partition(":")[0]),
         )
     return torch.device(wanted)
 

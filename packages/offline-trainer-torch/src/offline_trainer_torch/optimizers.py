@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -53,11 +54,12 @@ class OptimizerFactory:
         Raises:
             ParameterError: It refuses them, such as a negative learning rate.
         """
-        optimizer_class = find_class(registry, self.type)
+        parameters = [nn.Parameter(torch.zeros(1, 1))]
+        make = partial(find_class(registry, self.type), parameters, *self.args)
         try:
-            optimizer_class([nn.Parameter(torch.zeros(1, 1))], *self.args, **self.kwargs)
+            make(**self.kwargs)
         except _REFUSALS as error:
-            raise refused(self.type, error) from error
+            raise refused(self.type, error, make, self.kwargs) from error
         except RuntimeError:
             return  # about a device, and the stand-in parameter is not on the run's
 
@@ -71,15 +73,18 @@ class OptimizerFactory:
         parameters = [item for item in model.parameters() if item.requires_grad]
         if not parameters:
             raise ParameterError(f"{self.type}: the model has no trainable parameters")
+        make: Callable[..., torch.optim.Optimizer] = partial(
+            optimizer_class, parameters, *self.args
+        )
         if self._fused_by_default(optimizer_class, model, parameters):
             try:
-                return self._made(optimizer_class, parameters, fused=True)
+                return make(**self.kwargs, fused=True)
             except RuntimeError:
                 pass  # an older torch has no fused kernel for this class on this device
         try:
-            return self._made(optimizer_class, parameters)
+            return make(**self.kwargs)
         except (*_REFUSALS, RuntimeError) as error:
-            raise refused(self.type, error) from error
+            raise refused(self.type, error, make, self.kwargs) from error
 
     def _fused_by_default(
         self, optimizer_class: Any, model: nn.Module, parameters: Sequence[nn.Parameter]
@@ -94,11 +99,3 @@ class OptimizerFactory:
             # Fused kernels take dense gradients only; `nn.Embedding(sparse=True)` makes others.
             and not any(getattr(module, "sparse", False) is True for module in model.modules())
         )
-
-    def _made(
-        self, optimizer_class: Any, parameters: Sequence[nn.Parameter], **extra: Any
-    ) -> torch.optim.Optimizer:
-        made: torch.optim.Optimizer = optimizer_class(
-            parameters, *self.args, **self.kwargs, **extra
-        )
-        return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -83,11 +84,11 @@ class SchedulerFactory:
         Raises:
             ParameterError: The arguments are wrong, or a schedule that watches a metric has none.
         """
-        scheduler_class = find_class(registry, self.type)
+        make = partial(find_class(registry, self.type), optimizer, *self.args)
         try:
-            scheduler = scheduler_class(optimizer, *self.args, **self.kwargs)
+            scheduler = make(**self.kwargs)
         except _REFUSALS as error:
-            raise refused(self.type, error) from error
+            raise refused(self.type, error, make, self.kwargs) from error
         if isinstance(scheduler, ReduceLROnPlateau) and self.interval != "metric":
             raise ParameterError(
                 f"{self.type} watches a metric, so its interval is `metric`, got {self.interval!r}",

@@ -78,21 +78,31 @@ def check_type(value: Any, annotation: Any) -> None:
 
 
 def check_against_default(value: Any, annotation: Any, default: Any) -> None:
-    """Refuse text for a number that may be a class of a framework too, such as a float or tensor.
+    """Refuse text or null for a number that may be of a framework's class too, such as a tensor.
 
-    The class alone leaves open what it takes; a default that is a number does not.
+    The class alone leaves open what it takes; a default that is a number, or a tuple of numbers,
+    does not.
 
     Raises:
-        TypeMismatch: It is text.
+        TypeMismatch: It is text or null.
     """
     members = _members(annotation)
+    if isinstance(value, list | tuple) and isinstance(default, tuple):
+        tuples = [get_args(member) for member in members if get_origin(member) is tuple]
+        if len(tuples) == 1 and len(tuples[0]) == len(value) == len(default):
+            for index, each in enumerate(zip(value, tuples[0], default, strict=True)):
+                try:
+                    check_against_default(*each)
+                except TypeMismatch as error:
+                    raise TypeMismatch(error.message, (index, *error.path)) from None
     numbers = [member for member in members if member in (int, float, bool)]
     others = [member for member in members if member not in numbers]
     if (
-        isinstance(value, str)
+        (value is None or isinstance(value, str))
         and isinstance(default, int | float)
         and numbers
-        and all(isinstance(member, type) and member not in (str, Path) for member in others)
+        and not {str, Path, type(None)} & {*others}
+        and all(isinstance(member, type) for member in others)
     ):
         wanted = " or ".join(map(described, numbers))
         raise TypeMismatch(f"expected {wanted}, got {shown(value)}")

@@ -14,7 +14,7 @@ from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigPath, raise_collected
 from model_constructor.graph.dataflow import compile_dataflow
 from model_constructor.graph.ir import GraphIR
-from model_constructor.graph.problems import Problems
+from model_constructor.graph.problems import CallCheck, Problems
 from model_constructor.graph.sequential import compile_sequential
 from model_constructor.graph.start import START_KEYS, read_start
 from model_constructor.source_map import SourceMap
@@ -60,6 +60,7 @@ def compile_all(
     *,
     settings: Settings | None = None,
     targets_allowed: bool = False,
+    check_call: CallCheck = lambda node: (),
 ) -> dict[str, GraphIR]:
     """Compile every model of a resolved configuration.
 
@@ -68,6 +69,7 @@ def compile_all(
         sources: Where its values came from.
         settings: The config's settings.
         targets_allowed: The caller's permission for ``_target_``.
+        check_call: What is wrong with a node's call, for a caller that knows components.
 
     Returns:
         The models by name; a single one is called ``model``.
@@ -75,7 +77,7 @@ def compile_all(
     Raises:
         ConfigError: Everything that is wrong with any of them, at once.
     """
-    problems = Problems(sources or SourceMap())
+    problems = Problems(sources or SourceMap(), check_call)
     graphs: dict[str, GraphIR] = {}
     if "model" in data and "models" in data:
         problems.add("OT0401", "`model` and `models` exclude each other", ("models",), at_key=True)

@@ -22,6 +22,8 @@ def compile_dataflow(section: Section, name: str, path: ConfigPath, problems: Pr
     modules = _read_modules(section.get("modules"), (*path, "modules"), problems)
     drafts = read_drafts(section, path, inputs, problems)
     nodes = tuple(_read_node(draft, modules, problems) for draft in drafts)
+    for node in nodes:
+        problems.check_call(node)
     # A node whose name or call could not be read must not make errors of those that depend on it.
     values: list[str] | None = None
     if nodes and all(node.name for node in nodes):

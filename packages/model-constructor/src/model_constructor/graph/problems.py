@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from keyword import iskeyword
 from typing import Any
 
 from model_constructor.errors import ConfigError, ConfigPath, Note, Span, close_matches
+from model_constructor.graph.ir import Node
 from model_constructor.source_map import SourceMap
 
 Section = Mapping[str, Any]
+CallCheck = Callable[[Node], Iterable[ConfigError]]
 
 
 class Problems:
@@ -19,9 +21,10 @@ class Problems:
     the section is still looked at.
     """
 
-    def __init__(self, sources: SourceMap) -> None:
+    def __init__(self, sources: SourceMap, check_call: CallCheck = lambda node: ()) -> None:
         self.errors: list[ConfigError] = []
         self.sources = sources
+        self._check_call = check_call
 
     def span(self, path: ConfigPath) -> Span | None:
         """Where the value at ``path`` stands."""
@@ -51,6 +54,12 @@ class Problems:
                 help=help,
             )
         )
+
+    def check_call(self, node: Node) -> None:
+        """Record what is wrong with a call, unless its parts could not be read to begin with."""
+        path = node.config_path
+        if node.call and not any(e.config_path[: len(path)] == path for e in self.errors):
+            self.errors += self._check_call(node)
 
     def check_keys(self, section: Section, path: ConfigPath, accepted: Sequence[str]) -> None:
         """Record every key of ``section`` that is not accepted."""

@@ -17,9 +17,11 @@ from model_constructor.errors import (
     raise_collected,
 )
 from model_constructor.graph.failure import PLACE_NAME
-from model_constructor.graph.ir import GraphIR, ModuleSpec, Node
+from model_constructor.graph.ir import GraphIR, ModuleSpec
+from model_constructor.graph.operations import operation_errors
 from model_constructor.instantiate import instantiate_value, repetitions
-from model_constructor.registry import OP_PREFIX, Registry
+from model_constructor.registry import OP_PREFIX, Entry, Registry
+from model_constructor.signatures import Signature, read_signature
 from model_constructor.source_map import SourceMap
 from model_constructor.torch.codegen import generate_forward
 from model_constructor.torch.seeding import own_random_stream
@@ -63,7 +65,7 @@ def build(graph: GraphIR, registry: Registry, *, seed: int = 0) -> nn.Module:
     modules = _build_modules(graph, make, place, seed)
     start = _prepare_start(graph, make, place, seed)
     raise_collected(place.errors)
-    _check_calls(graph, operations, modules, place)
+    _check_module_calls(graph, modules, place)
     raise_collected(place.errors)
 
     class_name = "".join(part.capitalize() for part in graph.name.split("_")) or "Model"
@@ -100,14 +102,15 @@ def _find_operations(
 ) -> dict[str, Callable[..., Any]]:
     operations: dict[str, Callable[..., Any]] = {}
     for node in graph.nodes:
-        if not node.call.startswith(OP_PREFIX) or node.call in operations:
-            continue
-        path = (*node.config_path, "call")
-        try:
+        errors = list(operation_errors(node, registry, place.sources, _signature_of))
+        place.errors += errors
+        if node.call.startswith(OP_PREFIX) and not errors:
             operations[node.call] = registry.get_module(node.call).target
-        except ConfigError as error:
-            place.errors.append(error.located(path, place.sources.span(path) or node.span))
     return operations
+
+
+def _signature_of(entry: Entry) -> Signature | None:
+    return read_signature(entry.target)
 
 
 def _build_modules(
@@ -162,34 +165,22 @@ def _prepare_start(
         return None
 
 
-def _check_calls(
-    graph: GraphIR,
-    operations: dict[str, Callable[..., Any]],
-    modules: dict[str, nn.Module],
-    place: _Places,
-) -> None:
-    """Check every call's arguments against the signature of what it calls."""
+def _check_module_calls(graph: GraphIR, modules: dict[str, nn.Module], place: _Places) -> None:
+    """Check the arguments of every module's calls against its forward."""
     for node in graph.nodes:
-        target = operations.get(node.call)
-        if target is None:
-            target = modules[node.call.partition(":")[2]].forward
+        if node.call.startswith(OP_PREFIX):
+            continue
+        name = node.call.partition(":")[2]
         try:
-            signature = inspect.signature(target)
+            signature = inspect.signature(modules[name].forward)
         except (TypeError, ValueError):
             continue  # some built-in functions do not tell
         try:
             signature.bind(*node.args, **node.kwargs)
         except TypeError as error:
-            what = _described(node, graph)
+            what = f"node `{node.name}` cannot call {node.call} ({_key_of(graph.modules[name])})"
             help = f"it takes {', '.join(map(str, signature.parameters.values())) or 'nothing'}"
             place.add("OT0420", f"{what}: {error}", node.config_path, node.span, help)
-
-
-def _described(node: Node, graph: GraphIR) -> str:
-    if node.call.startswith(OP_PREFIX):
-        return f"node `{node.name}` cannot call {node.call}"
-    item = graph.modules[node.call.partition(":")[2]]
-    return f"node `{node.name}` cannot call {node.call} ({_key_of(item)})"
 
 
 def _key_of(item: ModuleSpec) -> str:

@@ -28,6 +28,8 @@ from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunD
 STATE_NAME = "state.json"
 TENSORS_SUFFIX = ".safetensors"
 QUARANTINE_NAME = "quarantine"
+AUTO = "auto"
+"""In place of a path: go on if there is something to go on from."""
 _STEP_NAME = re.compile(r"step-(\d{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -159,8 +161,34 @@ def newest(
     return None
 
 
+def find(path: Path) -> Path:
+    """The checkpoint, or the folder of checkpoints, that a path names; nothing in it is read.
+
+    Args:
+        path: A checkpoint, a run directory, or its checkpoint folder.
+
+    Raises:
+        RunDirectoryError: There is no checkpoint there.
+    """
+    if not path.is_dir():
+        raise RunDirectoryError(
+            f"no checkpoint in {path}: there is no such directory",
+            help="give a checkpoint directory (…/step-000000001200) or a run directory",
+        )
+    if (path / MANIFEST_NAME).exists() or _STEP_NAME.fullmatch(path.name):
+        return path
+    for folder in (path, path / "checkpoints", path / QUARANTINE_NAME):
+        if step_directories(folder):
+            return folder
+    raise RunDirectoryError(
+        f"no checkpoint in {path}",
+        help="checkpoints are directories named step-000000001200, in the folder itself or in "
+        "its folder checkpoints/",
+    )
+
+
 def resolve(path: Path) -> Checkpoint:
-    """What ``run.resume_from`` names: a checkpoint, a run directory, or its checkpoint folder.
+    """The newest good checkpoint of those that a path names, as `find` takes it.
 
     Another run's files are left as they are: a damaged checkpoint is passed over with a warning.
 
@@ -168,25 +196,14 @@ def resolve(path: Path) -> Checkpoint:
         RunDirectoryError: There is no checkpoint there.
         CheckpointError: There are, but none is good.
     """
-    if not path.is_dir():
-        raise RunDirectoryError(
-            f"cannot resume from {path}: there is no such directory",
-            help="give a checkpoint directory (…/step-000000001200) or a run directory",
-        )
-    if (path / MANIFEST_NAME).exists() or _STEP_NAME.fullmatch(path.name):
-        return load(path.resolve())
-    folder = next((at for at in (path, path / "checkpoints") if step_directories(at)), None)
-    if folder is None and step_directories(path / QUARANTINE_NAME):
+    folder = find(path)
+    if folder == path / QUARANTINE_NAME:
         raise CheckpointError(
             f"every checkpoint of {path} is damaged",
-            help=f"they are in {path / QUARANTINE_NAME}, each with the reason",
+            help=f"they are in {folder}, each with the reason",
         )
-    if folder is None:
-        raise RunDirectoryError(
-            f"cannot resume from {path}: it holds no checkpoint",
-            help="checkpoints are directories named step-000000001200, in the folder itself or in "
-            "its folder checkpoints/",
-        )
+    if not step_directories(folder):
+        return load(folder.resolve())
     checkpoint = newest(
         folder.resolve(), lambda at, damage: _log.warning("passing over %s: %s", at.name, damage)
     )

@@ -46,6 +46,7 @@ def command(
     """Check CONFIG: structure, components, their arguments, the models' graphs. Trains nothing."""
     as_json = error_format == "json"
     with errors_shown(overrides, json_to="stdout" if as_json else None):
+        from offline_trainer.config.run_section import RUN_PATHS
         from offline_trainer.experiment import prepare
 
         prepared = prepare(
@@ -55,6 +56,7 @@ def command(
             allow_target=allow_target,
             untrusted=untrusted,
             model_alone=not shapes,
+            uses=RUN_PATHS,
         )
         also = "" if "run" in prepared.data else "; a model alone, no experiment"
         if shapes:

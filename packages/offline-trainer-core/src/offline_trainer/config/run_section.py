@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from model_constructor.config.late_typing import coerce
-from model_constructor.errors import ConfigError, close_matches
+from model_constructor.errors import ConfigError, ParameterError, close_matches
 from model_constructor.source_map import SourceMap
-from offline_trainer.engine import PRECISIONS, RunSettings
+from offline_trainer.checkpoint.reading import AUTO, find
+from offline_trainer.engine import PRECISIONS, RunSettings, check_device_name
+from offline_trainer.errors import RunDirectoryError
+from offline_trainer.run.directory import refuse_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class RunSection:
         return RunSettings(self.seed, self.device, self.precision, self.deterministic)  # type: ignore[arg-type]
 
 
+RUN_PATHS = ("out_dir", "resume_from", "init_from")
+
 _REQUIRED = ("name", "out_dir")
 
 
@@ -52,6 +58,21 @@ def check_run_section(section: Mapping[str, Any], sources: SourceMap) -> list[Co
 def read_run_section(section: Mapping[str, Any], sources: SourceMap) -> RunSection:
     """A checked ``run`` section as a value."""
     return RunSection(**_read(section, sources)[0])
+
+
+def check_run_paths(
+    section: Mapping[str, Any], names: Collection[str], sources: SourceMap
+) -> Iterator[ConfigError]:
+    """What is wrong on this disk with the paths that a ``run`` section has under these names."""
+    values, _ = _read(section, sources)
+    for name in names:
+        path = values.get(name)
+        if path is None or (name, path) == ("resume_from", AUTO):
+            continue
+        try:
+            (refuse_files if name == "out_dir" else find)(Path(path))
+        except RunDirectoryError as error:
+            yield _wrong(error.message, name, sources, help=error.help)
 
 
 def _read(
@@ -79,7 +100,7 @@ def _read(
         except ValueError as error:
             errors.append(_wrong(str(error), name, sources))
     for required in _REQUIRED:
-        if section.get(required) in (None, ""):
+        if section.get(required, "") == "":  # null is of the wrong type, as said above
             errors.append(
                 ConfigError(
                     f"run needs `{required}`",
@@ -88,6 +109,10 @@ def _read(
                     span=sources.key_span(("run",)),
                 )
             )
+    try:
+        check_device_name(values.get("device", "auto"))
+    except ParameterError as error:
+        errors.append(_wrong(error.message, "device", sources, suggestions=error.suggestions))
     precision = values.get("precision", "fp32")
     if precision not in PRECISIONS:
         choices = ", ".join(PRECISIONS)
@@ -105,6 +130,20 @@ def _read(
     return values, errors
 
 
-def _wrong(message: str, name: str, sources: SourceMap) -> ConfigError:
+def _wrong(
+    message: str,
+    name: str,
+    sources: SourceMap,
+    *,
+    suggestions: Sequence[str] = (),
+    help: str = "",
+) -> ConfigError:
     path = ("run", name)
-    return ConfigError(message, code="OT0316", config_path=path, span=sources.span(path))
+    return ConfigError(
+        message,
+        code="OT0316",
+        config_path=path,
+        span=sources.span(path),
+        suggestions=suggestions,
+        help=help,
+    )

@@ -21,6 +21,7 @@ from model_constructor.errors import (
     format_config_path,
     raise_collected,
 )
+from model_constructor.graph.operations import operation_errors
 from model_constructor.registry import Registry
 from offline_trainer.config.plugins_section import check_plugins_section
 from offline_trainer.config.run_section import check_run_section
@@ -36,6 +37,7 @@ from offline_trainer.notices import notice
 if TYPE_CHECKING:
     from model_constructor.config.resolve import ResolvedConfig
     from model_constructor.graph.ir import GraphIR
+    from model_constructor.graph.problems import CallCheck
 
 REQUIRED_SECTIONS = ("run", "data", "optimizer", "trainer")
 SUPERVISED = "objective.supervised"
@@ -123,6 +125,13 @@ def _bound(
     return bound, binder
 
 
+def operation_check(resolved: ResolvedConfig, registry: Registry) -> CallCheck:
+    """What `compile_all` asks about a node's call: whether the operation exists and takes it."""
+    sources = resolved.source_map
+    signature_of = Binder(registry, sources, resolved.settings).signature_of
+    return lambda node: operation_errors(node, registry, sources, signature_of)
+
+
 def without_dropped(resolved: ResolvedConfig, bound: Mapping[str, Any]) -> ResolvedConfig:
     """The resolved config less what binding dropped: what a swapped component left behind."""
     data = _kept(resolved.data, bound)
@@ -177,19 +186,23 @@ def validate_post_model(
             )
         expected = graph.inputs[positional:]
         for name in named:
-            if name not in expected:
-                where = ("io", "model_kwargs", name)
-                inputs = ", ".join(f"`{known}`" for known in graph.inputs)
-                errors.append(
-                    ConfigError(
-                        f"io feeds `{name}`, which is no input of the model",
-                        code="OT0430",
-                        config_path=where,
-                        span=sources.key_span(where),
-                        suggestions=close_matches(name, expected),
-                        help=f"the model's inputs are {inputs}",
-                    )
+            if name in expected:
+                continue
+            inputs = ", ".join(f"`{known}`" for known in graph.inputs)
+            what, help = "which is no input of the model", f"the model's inputs are {inputs}"
+            if name in graph.inputs:
+                what, help = "which io.model_args feeds already", "remove one of the two"
+            where = ("io", "model_kwargs", name)
+            errors.append(
+                ConfigError(
+                    f"io feeds `{name}`, {what}",
+                    code="OT0430",
+                    config_path=where,
+                    span=sources.key_span(where),
+                    suggestions=close_matches(name, expected),
+                    help=help,
                 )
+            )
         missing = [name for name in expected if name not in named]
         if missing:
             where = ("io", "model_kwargs") if "model_kwargs" in resolved.data["io"] else ("io",)

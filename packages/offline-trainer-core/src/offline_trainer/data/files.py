@@ -28,7 +28,8 @@ def check_exists(path: Path) -> None:
         f"data file {path} does not exist",
         parameter="path",
         suggestions=nearest,
-        help="a relative path is looked up from the folder of the YAML file that sets it",
+        help="a relative path is looked up from the folder of the YAML file that sets it, "
+        "or from the current folder if the command line sets it",
     )
 
 

@@ -65,9 +65,8 @@ class RunDirectory:
         Raises:
             RunDirectoryError: Another run holds it, or it cannot be used.
         """
+        refuse_files(out_dir)
         root = out_dir.resolve()
-        if not root.name or (root.exists() and not root.is_dir()):
-            raise RunDirectoryError(f"run.out_dir {out_dir} is not a directory")
         lock = RunLock(root)
         lock.acquire()
         try:
@@ -173,6 +172,20 @@ class RunDirectory:
         with reported(f"write {path}"):
             make_directories(self._file_system, path.parent)
             replace_file(self._file_system, path, data)
+
+
+def refuse_files(out_dir: Path) -> None:
+    """Refuse a place that cannot be a run directory, because a file is in its way.
+
+    Raises:
+        RunDirectoryError: It is a file, below a file, or the root of the disk.
+    """
+    root = out_dir.resolve()
+    with reported(f"use the run directory {out_dir}", RunDirectoryError):
+        there = next(path for path in (root, *root.parents) if path.exists())
+    if not root.name or not there.is_dir():
+        shown = out_dir if there == root else there
+        raise RunDirectoryError(f"{shown} is not a directory", help="choose another run.out_dir")
 
 
 def _move_aside(root: Path) -> str:

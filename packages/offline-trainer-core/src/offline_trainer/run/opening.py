@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from offline_trainer.checkpoint import reading
-from offline_trainer.checkpoint.reading import Checkpoint
+from offline_trainer.checkpoint.reading import AUTO, Checkpoint
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.notices import notice
 from offline_trainer.run.config_changes import config_changes
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.manifest import RunManifest
-
-AUTO = "auto"
 
 
 def open_run_directory(
