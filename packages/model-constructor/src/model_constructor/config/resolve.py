@@ -7,8 +7,8 @@ exception that leaves is `ConfigError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model_constructor.config.apply import apply_overrides
@@ -60,7 +60,7 @@ class ResolvedConfig:
         source_map: Where each value stands and how it was typed.
         provenance: What each leaf was before, lowest layer first.
         files: Every file that took part, in merge order, the main file last.
-        warnings: What is legal and probably not meant.
+        find_warnings: Looks for what is legal and probably not meant; see `warnings`.
         secrets: Paths of values made from environment variables that must not be shown or stored.
         secret_texts: What those variables hold, to be hidden in any text.
     """
@@ -70,9 +70,14 @@ class ResolvedConfig:
     source_map: SourceMap
     provenance: Provenance
     files: tuple[SourceFile, ...]
-    warnings: tuple[Note, ...]
+    find_warnings: Callable[[], tuple[Note, ...]] = field(repr=False, compare=False)
     secrets: frozenset[ConfigPath]
     secret_texts: frozenset[str]
+
+    @property
+    def warnings(self) -> tuple[Note, ...]:
+        """What is legal and probably not meant; looked for when it is asked for."""
+        return self.find_warnings()
 
 
 def resolve_config(
@@ -174,7 +179,6 @@ def _resolve(
     )
     root = present_keys(root, merger.warnings, findings)
     merged = root
-    unused = unused_templates(root, len(trees) - 1)
     expanded = root = expand_templates(root, findings)
     environ = os.environ if environ is None else environ
     versions = Versions(root, len(trees), environ, untrusted=untrusted)
@@ -189,16 +193,22 @@ def _resolve(
         settings = replace(settings, allow_imports=False, allow_target=False, untrusted=True)
     outcome = _Outcome()
     data = outcome.plain(root, ())
-    written = (merged, expanded)
-    unused += unused_params(root, outcome.history.values(), written, len(trees) - 1)
+    main, failed = len(trees) - 1, bool(findings.errors)
+
+    def find_warnings() -> tuple[Note, ...]:
+        if failed:  # a reference that failed may have been the one that reads a value
+            return tuple(merger.warnings)
+        nodes = outcome.history.values()
+        params = unused_params(root, nodes, (merged, expanded), main)
+        return (*merger.warnings, *unused_templates(merged, main), *params)
+
     return ResolvedConfig(
         data=data,
         settings=settings,
         source_map=SourceMap(Sources(outcome.nodes, versions)),
         provenance=Provenance(outcome.history, merged),
         files=files,
-        # A reference that failed may have been the one that reads a value.
-        warnings=(*merger.warnings, *(() if findings.errors else unused)),
+        find_warnings=find_warnings,
         secrets=frozenset(outcome.secrets),
         secret_texts=secret_texts,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from offline_trainer.notices import notice
+from offline_trainer.notices import notice, warn
 
 if TYPE_CHECKING:
     from model_constructor.config.diff import Side
@@ -88,8 +88,7 @@ def resolved_config(
     from offline_trainer.plugins.package_files import package_file
 
     resolved = resolve_config(config, overrides, untrusted=untrusted, package_file=package_file)
-    for warning in resolved.warnings:
-        notice(f"{warning.span}: {warning.text}" if warning.span else warning.text)
+    warn(resolved.warnings)
     if not overrides and len(resolved.files) < 2:
         return resolved  # one layer swaps nothing, and so the plugins need not be loaded
     from offline_trainer.cli.installed import find_installed
