@@ -31,10 +31,10 @@ from offline_trainer.config.run_section import (
     check_run_paths,
     read_run_section,
 )
+from offline_trainer.config.structure import is_model_alone
 from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
-    is_model_alone,
     operation_check,
     validate_post_model,
     validate_preflight,

@@ -14,7 +14,7 @@ from model_constructor.errors import ConfigPath, Note, format_config_path
 from model_constructor.graph.ir import GraphIR
 from model_constructor.graph.unused import unused_values
 from model_constructor.source_map import SourceMap
-from offline_trainer.config.validate import is_supervised
+from offline_trainer.config.structure import is_supervised
 
 
 def unused_in_models(
