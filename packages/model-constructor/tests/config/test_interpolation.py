@@ -250,7 +250,7 @@ def test_plain_references_follow_the_whole_grammar(segments: list[str], before: 
 
     quick = parsed()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expressions, "_PLAIN", re.compile("(?!)"))
+        patch.setattr(expressions, "PLAIN", re.compile("(?!)"))
         assert parsed() == quick
 
 

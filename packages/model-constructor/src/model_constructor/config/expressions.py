@@ -24,7 +24,7 @@ ENV_TYPES = ("int", "float", "bool", "json")
 
 _SEGMENT = re.compile(r"\.?([^.\[\]{}$,:\s][^.\[\]{}$,:]*)|\[(0|-?[1-9][0-9]{0,8})\]")
 # Keys and dots alone, as nearly all references are; the whole grammar takes four times as long.
-_PLAIN = re.compile(r"\$\{([A-Za-z_][\w-]*(?:\.[\w-]+){0,20})\}", re.ASCII)
+PLAIN = re.compile(r"\$\{([A-Za-z_][\w-]*(?:\.[\w-]+){0,20})\}", re.ASCII)
 # What decides where a reference ends: braces, and quotes that open a text.
 _MARK = re.compile(r"[{}]|(?<=[,:\[{])\s*['\"]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -117,7 +117,7 @@ def parse_expression(text: str, offset: int = 0, depth: int = 0) -> Template:
             continue
         if found > position:
             parts.append(text[position:found])
-        if plain := _PLAIN.match(text, found):
+        if plain := PLAIN.match(text, found):
             parts.append(Reference(plain[0], offset + found, tuple(plain[1].split("."))))
             position = plain.end()
             continue

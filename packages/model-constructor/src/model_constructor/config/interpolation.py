@@ -15,6 +15,7 @@ from model_constructor.config.environment import (
     secret_texts,
 )
 from model_constructor.config.expressions import (
+    PLAIN,
     ExpressionError,
     Reference,
     Template,
@@ -152,13 +153,15 @@ class _Resolver:
             fields = dict(node.value)
             for key, field in node.value.items():
                 if id(field) in self.dynamic:
-                    fields[key] = (yield (*path, key), field) or field
+                    found = self.direct(field) or (yield (*path, key), field)
+                    fields[key] = found or field
             return replaced(node, value=fields)
         if isinstance(node.value, list):
             items = list(node.value)
             for i, item in enumerate(node.value):
                 if id(item) in self.dynamic:
-                    items[i] = (yield (*path, i), item) or item
+                    found = self.direct(item) or (yield (*path, i), item)
+                    items[i] = found or item
             return replaced(node, value=items)
         try:
             template = parse_expression(str(node.value))
@@ -172,6 +175,24 @@ class _Resolver:
             ) from None
         result = yield from self.evaluate(template, node, path, as_text=node.text is None)
         return _placed(result, node) if result is not None else None
+
+    def direct(self, node: Node) -> Node | None:
+        """What one reference alone gives, if it names a value that needs no work itself.
+
+        The commonest case by far, without the steps that the others take.
+        """
+        plain = PLAIN.fullmatch(node.value) if isinstance(node.value, str) else None
+        if plain is None:
+            return None
+        current, path = self.root, tuple(plain[1].split("."))
+        for segment in path:
+            fields = current.value
+            if not isinstance(fields, dict) or segment not in fields:
+                return None
+            current = fields[segment]
+        if id(current) in self.dynamic:
+            return None
+        return _placed(replaced(current, references=(Hop(plain[0], path),)), node)
 
     def evaluate(self, template: Template, node: Node, path: ConfigPath, *, as_text: bool) -> _Step:
         """The value of a template that stands in ``node``; None if something in it failed.
