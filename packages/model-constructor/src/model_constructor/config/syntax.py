@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from model_constructor.config.nodes import depth_error
 from model_constructor.config.scalars import shorten
 from model_constructor.config.text import LINE_BREAK, SURROGATE
 from model_constructor.errors import ConfigError, ConfigPath, Note, Span
@@ -24,6 +25,8 @@ def syntax_error(error: Exception, text: str, name: str, path: ConfigPath) -> Co
             span=Span(name, 1, 1, 1, 1),
         )
     span = Span(name, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+    if "maximum nesting depth" in str(getattr(error, "problem", "")):
+        return depth_error(path, span)  # libyaml's own limit, met while it looks ahead
     lines = LINE_BREAK.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     indent = line[: len(line) - len(line.lstrip())]
