@@ -11,7 +11,7 @@ FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench fuzz test-isolated clean
+.PHONY: help install run test test-full reliability check format bench fuzz test-isolated clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,13 @@ run: $(STAMP)  ## train a classifier of handwritten digits
 
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+test-full: $(STAMP)  ## run all tests, and the campaigns at full length
+	$(BIN)/python -m pytest --numprocesses 2 --quiet --full
+
+reliability: $(STAMP)  ## run the campaigns, a line for each; ROWS= SEED=0 CASE= TIER=commit
+	@PYTHONPATH=tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \
+	  --tier $(or $(TIER),commit) $(if $(CASE),--case $(CASE))
 
 check: $(STAMP)  ## lint, format, types, import rules
 	$(BIN)/ruff check .

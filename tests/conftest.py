@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew")
+    parser.addoption("--full", action="store_true", help="run the long campaigns, for an hour")
     parser.addoption(
         "--with-pip", action="store_true", help="let the tutorial install packages where it runs"
     )

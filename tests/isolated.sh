@@ -6,7 +6,7 @@ python="${PYTHON:-python3}"
 work=.isolated
 rm -rf "$work"
 mkdir -p "$work/dist"
-tools=(pytest hypothesis jsonschema)
+tools=(pytest hypothesis jsonschema safetensors)
 
 for package in "$@"; do
   "$python" -m build --outdir "$work/dist" "packages/$package" > "$work/build-$package.log" 2>&1 \

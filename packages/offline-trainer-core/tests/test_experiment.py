@@ -119,7 +119,6 @@ def test_what_the_config_has_otherwise_than_the_checkpoints_is_said(
     said = capsys.readouterr().err
     assert "optimizer.lr: 0.05 → 0.01" in said
     assert "trainer.max_epochs: 1 → 4" in said
-    assert "go on with the checkpoint's settings" in said
 
 
 def test_resume_auto_starts_anew_where_there_is_nothing(

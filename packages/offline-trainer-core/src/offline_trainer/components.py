@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from model_constructor.binding import TYPE_KEY, component_name, is_spec
@@ -23,6 +22,7 @@ from offline_trainer.example_batch import example_batch
 from offline_trainer.notices import notice
 from offline_trainer.plugins.targets import failure_of, on_one_line
 from offline_trainer.protocols import DataModule, Io, Objective
+from offline_trainer.saving import SaveSettings
 
 DEFAULT_OBJECTIVE = {TYPE_KEY: "objective.supervised"}
 PRIORITY_TAG = "priority:"
@@ -174,31 +174,33 @@ def _priority(entry: Entry) -> int:
     return max((int(text) for text in declared if text.lstrip("-").isdigit()), default=0)
 
 
-def checkpoint_settings(callbacks: list[Any], sources: SourceMap) -> tuple[Path | None, int | None]:
-    """Folder and number of checkpoints to keep, as the checkpoint callbacks ask.
+def save_settings(callbacks: list[Any], sources: SourceMap) -> SaveSettings:
+    """How checkpoints are saved: the ``save_settings`` of the callbacks that have some.
 
     Raises:
         ConfigError: Two callbacks differ; a run has one checkpoint store.
     """
-    folders: dict[Path, int] = {}
-    kept: dict[int, int] = {}
+    chosen: tuple[int, SaveSettings] | None = None
     for index, callback in enumerate(callbacks):
-        folder = getattr(callback, "save_dir", None)
-        if folder is not None:
-            folders.setdefault(Path(folder).absolute(), index)
-        if getattr(callback, "keep_last", None) is not None:
-            kept.setdefault(callback.keep_last, index)
-    for name, values in (("save_dir", folders), ("keep_last", kept)):
-        if len(values) > 1:
-            path = ("callbacks", max(values.values()), name)
+        settings = getattr(callback, "save_settings", None)
+        if settings is None:
+            continue
+        if chosen is not None and settings != chosen[1]:
+            name = next(
+                each.name
+                for each in fields(settings)
+                if getattr(settings, each.name) != getattr(chosen[1], each.name)
+            )
+            path = ("callbacks", index)
             raise ConfigError(
                 f"two checkpoint callbacks differ in {name}; a run has one checkpoint store",
                 code="OT0602",
                 config_path=path,
                 span=sources.span(path),
-                help=f"give both the same {name}",
+                help=f"give both the same {name}; callbacks[{chosen[0]}] has another",
             )
-    return next(iter(folders), None), next(iter(kept), None)
+        chosen = (index, settings)
+    return chosen[1] if chosen is not None else SaveSettings()
 
 
 def takes_context(fit: Any) -> bool:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine
-from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.protocols import Objective
+from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import SignalFlag
+from offline_trainer.saving import SaveSettings
 
 Outcome = Literal["done", "interrupted"]
 
@@ -44,10 +45,11 @@ class RunContext:
         epoch_length: Batches of an epoch, when the dataloader can tell.
         objective: What one step computes.
         store: Where checkpoints are committed.
-        metrics_log: The run's own ``metrics.jsonl``.
+        saving: How the checkpoint callbacks want them saved.
+        metrics_file: The run's own ``metrics.jsonl``.
         signals: Tells that the run was asked to stop.
         resume: The checkpoint to go on from.
-        same_metrics_file: Whether `metrics_log` is the file that the checkpoint's run wrote.
+        same_metrics_file: Whether `metrics_file` is the file that the checkpoint's run wrote.
         init_from: The checkpoint whose weights to start from.
         callback_names: Registry keys of the callbacks, for messages.
         outcome: Set by the trainer that ran the loop.
@@ -60,7 +62,8 @@ class RunContext:
     epoch_length: int | None
     objective: Objective
     store: CheckpointStore
-    metrics_log: JsonlLogger
+    saving: SaveSettings
+    metrics_file: LineFile
     signals: SignalFlag
     resume: Checkpoint | None = None
     same_metrics_file: bool = False

@@ -96,10 +96,13 @@ class HostState:
         tensors: Group (``model``, ``optimizer``, ``rng``, later also ``ema``) → name → tensor.
             Each group becomes one file of a checkpoint.
         values: What is not a tensor (optimizer settings, schedules, scaler), by group, as JSON.
+        not_checked: Names of tensors that hold infinities on purpose, such as masks; all others
+            must be finite to be saved.
     """
 
     tensors: Mapping[str, Mapping[str, HostTensor]]
     values: Mapping[str, Json]
+    not_checked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +268,15 @@ class Engine(Protocol):
     def isolate_rng(self) -> AbstractContextManager[None]:
         """A context after which every random stream stands where it stood before."""
 
-    def snapshot(self) -> HostState:
-        """An immutable copy of models, optimizers, schedules and random streams."""
+    def averaged_weights(self) -> AbstractContextManager[None]:
+        """A context in which evaluation sees averaged weights, if some are kept."""
+
+    def snapshot(self, into: HostState | None = None) -> HostState:
+        """A copy of models, optimizers, schedules and random streams.
+
+        It stays as it is until its memory is used again: ``into`` is an earlier one that nobody
+        reads any more.
+        """
 
     def restore(self, state: HostState) -> None:
         """Go back to a snapshot.

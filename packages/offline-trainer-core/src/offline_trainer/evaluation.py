@@ -22,10 +22,11 @@ def evaluate(
 ) -> dict[str, float]:
     """The loss and its logs as means weighted by samples, and the values of the metrics.
 
-    Runs under RNG isolation, so that evaluating more often changes no training result.
+    Evaluates averaged weights where there are some. Runs under RNG isolation, so that evaluating
+    more often changes no training result.
     """
     mean = RunningMean(engine.read)
-    with isolated_random_streams(engine):
+    with isolated_random_streams(engine), engine.averaged_weights():
         for metric in metrics:
             metric.reset()
         for batch in batches:

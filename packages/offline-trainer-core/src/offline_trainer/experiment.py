@@ -23,7 +23,7 @@ from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
-from offline_trainer.components import Builder, checkpoint_settings, takes_context
+from offline_trainer.components import Builder, save_settings, takes_context
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -44,7 +44,6 @@ from offline_trainer.config.validate import (
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
 from offline_trainer.explanation import explain
-from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.notices import notice, warn
 from offline_trainer.outcome import RunRecord, exits_told
 from offline_trainer.plugins.findings import check_by_plugins
@@ -55,6 +54,7 @@ from offline_trainer.plugins.selection import Selection
 from offline_trainer.random_state import seed_host
 from offline_trainer.records import describe, write_records
 from offline_trainer.registry import build_registry, register_imports
+from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
 from offline_trainer.secrets_scope import keep_secret, secrets_hidden
@@ -150,7 +150,7 @@ def run_experiment(
     callbacks = builder.section("callbacks") or []
     loggers = builder.section("loggers") or []
     trainer = builder.section("trainer")
-    save_dir, keep_last = checkpoint_settings(callbacks, sources)
+    saving = save_settings(callbacks, sources)
     init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
     datamodule = builder.datamodule(run.seed)
     has_part = builder.part_finder(datamodule, engine)
@@ -159,21 +159,23 @@ def run_experiment(
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
 
     resume = resume or run.resume_from
-    directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
+    directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
     with directory, SignalFlag() as signals:
         resolved = prepared.resolved
         shown = without_secrets(prepared.data, resolved.secrets)
         manifest = describe(directory, resolved, prepared.plugins, device)
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
+        metrics_file = LineFile(directory.metrics_file)
         context = RunContext(
             engine=engine,
             begin=lambda: record.begin(),
             example_batch=batch,
             epoch_length=epoch_length,
             objective=objective,
-            store=open_store(directory, manifest, save_dir, keep_last, resumed),
-            metrics_log=JsonlLogger(directory.metrics_file),
+            store=open_store(directory, manifest, saving, resumed, metrics_file.sync),
+            saving=saving,
+            metrics_file=metrics_file,
             signals=signals,
             resume=resumed,
             same_metrics_file=directory.earlier is not None,

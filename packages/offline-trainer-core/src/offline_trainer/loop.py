@@ -12,26 +12,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine, Interval, Json, Stage, StepOutput
-from offline_trainer.errors import DivergedError, OfflineTrainerError, RunDirectoryError
+from offline_trainer.errors import DivergedError, OfflineTrainerError
 from offline_trainer.evaluation import evaluate
 from offline_trainer.loggers.isolation import Loggers
-from offline_trainer.loggers.jsonl import JsonlLogger
-from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import host_random_state, restore_host_random_state
-from offline_trainer.run.signals import SignalFlag
+from offline_trainer.run.line_file import LineFile
+from offline_trainer.run.signals import InterruptedRun, SignalFlag
 from offline_trainer.running_mean import RunningMean
+from offline_trainer.saving import Saver, SaveSettings
 from offline_trainer.windows import TrainWindow, rest_of_epoch, windows
-
-FAILED_SAVES_ALLOWED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +56,59 @@ class Loop:
     metrics: Sequence[Metric]
     hooks: Hooks
     loggers: Loggers
-    metrics_log: JsonlLogger
+    metrics_file: LineFile
     store: CheckpointStore
+    saving: SaveSettings
     signals: SignalFlag
     progress: Progress
     options: LoopOptions
     state: LoopState = field(default_factory=LoopState)
     _train_mean: RunningMean = field(init=False)
+    _saver: Saver = field(init=False)
     _started_seconds: float = field(default_factory=time.monotonic)
     _data_state: Json = None
-    _failed_saves: int = 0
+    _measured_at: dict[str, int] = field(default_factory=dict)
+    _before_validation: Json = None  # set while a validation runs whose step is not complete
+    _validation_owed: bool = False
 
     def __post_init__(self) -> None:
         self._train_mean = RunningMean(self.engine.read)
+        self._saver = Saver(
+            self.store, self.engine, self.saving, self._on_commit, self._on_failed_save
+        )
 
     def run(self) -> bool:
         """Train to the end; False when a signal ended it early, after a checkpoint."""
         self.hooks.call("on_fit_start", self.state)
-        while not self._finished():
-            self._epoch()
-            if self.signals:
-                self.hooks.call("on_interrupt", self.state)
-                self._save(must_succeed=True)
-                return False
+        try:
+            if self._validation_owed:
+                self._end_step(epoch_ended=self.state.batch == 0)
+            while not self._finished():
+                self.signals.check()
+                self._epoch()
+        except InterruptedRun:
+            self.save_interrupted()
+            return False
         self.hooks.call("on_fit_end", self.state)
         if self.hooks.control.save:
             self._save(must_succeed=True)
+        self._saver.collect(wait=True)
         self._log_train()
         return True
+
+    def save_interrupted(self) -> None:
+        """Commit a checkpoint of the last complete step, since the run was asked to stop."""
+        self.hooks.call("on_interrupt", self.state)
+        self._save(must_succeed=True)
 
     def _epoch(self) -> None:
         self.hooks.call("on_epoch_start", self.state)
         before = self.state.global_step
         for window in self._windows():
             self._step(window)
-            if self.signals or (self._finished() and not window.is_last):
+            if self._finished() and not window.is_last:
                 return
+            self.signals.check()
         if self.state.global_step == before:
             raise OfflineTrainerError("the training data yields no batch")
 
@@ -104,8 +120,12 @@ class Loop:
         self.hooks.call("on_train_step_end", self.state)
         if window.is_last or self.state.global_step % self.options.log_every_n_steps == 0:
             self._log_train()
-        validated = self._validation_due(window.is_last) and self._validate()
-        if window.is_last:
+        self._end_step(window.is_last)
+
+    def _end_step(self, epoch_ended: bool) -> None:
+        """What follows an update; a signal in the validation leaves it all to the resumed run."""
+        validated = self._validation_due(epoch_ended) and self._validate()
+        if epoch_ended:
             self._step_schedules("epoch")
             self.hooks.call("on_epoch_end", self.state)
             self.progress.end_epoch()
@@ -113,6 +133,8 @@ class Loop:
             self._step_schedules("metric")
         if self.hooks.control.save:
             self._save()
+        self._saver.rehearse(self.state_dict, step=self.state.global_step, epoch=self.state.epoch)
+        self._saver.collect()
 
     def _step_schedules(self, interval: Interval) -> None:
         metrics = self.state.metrics
@@ -130,7 +152,7 @@ class Loop:
         stream_state = getattr(self.datamodule, "state_dict", None)
         size = self.options.accumulate_grad_batches
         groups = windows(iter(batches), size, self.objective.weight, stream_state)
-        return self.progress.timed(groups)
+        return self.progress.timed(self.signals.interruptible(groups))
 
     def _count(self, window: TrainWindow, output: StepOutput) -> None:
         state = self.state
@@ -155,7 +177,9 @@ class Loop:
 
     def _log(self, values: Mapping[str, float], stage: Stage) -> None:
         state = self.state
-        state.metrics.update({f"{stage}_{name}": value for name, value in values.items()})
+        named = {f"{stage}_{name}": value for name, value in values.items()}
+        state.metrics.update(named)
+        self._measured_at.update(dict.fromkeys(named, state.global_step))
         self.progress.show(values, stage)
         epoch = state.epoch + (1 if state.batch else 0)
         row = {"epoch": float(epoch), **values}
@@ -172,7 +196,7 @@ class Loop:
 
     def _validation_due(self, epoch_ended: bool) -> bool:
         options, state = self.options, self.state
-        if self.hooks.control.validate:
+        if self.hooks.control.validate or self._validation_owed:
             return True
         if options.val_every_n_steps:
             return state.global_step % options.val_every_n_steps == 0
@@ -181,7 +205,11 @@ class Loop:
 
     def _validate(self) -> bool:
         self.hooks.control.validate = False
-        return self.evaluate("val", self._loader("val_dataloader"))
+        self._read_train_mean()
+        self._before_validation = {**self.state_dict(), "validation_owed": True}
+        validated = self.evaluate("val", self._loader("val_dataloader"))
+        self._before_validation, self._validation_owed = None, False
+        return validated
 
     def test(self) -> bool:
         """Evaluate on the test set; False when there is none."""
@@ -201,7 +229,7 @@ class Loop:
             self.engine,
             self.objective,
             self.metrics,
-            batches,
+            self.signals.interruptible(iter(batches)),
             stage,
             lambda: self.hooks.call("on_validation_batch_end", self.state),
         )
@@ -223,23 +251,28 @@ class Loop:
         self._read_train_mean()
         self.hooks.call("on_state_snapshot", self.state)
         state = self.state
-        try:
-            state.checkpoint = self.store.save(
-                self.engine.snapshot(),
-                self.state_dict(),
-                step=state.global_step,
-                epoch=state.epoch,
-            )
-        except (DivergedError, RunDirectoryError):
-            raise
-        except (OSError, OfflineTrainerError) as error:
-            self._failed_saves += 1
-            if must_succeed or self._failed_saves > FAILED_SAVES_ALLOWED:
-                raise
-            notice(f"checkpoint of step {state.global_step} was not saved: {error}")
-            return
-        self._failed_saves = 0
-        self.hooks.call("on_checkpoint_commit", state)
+        self._saver.save(
+            self._before_validation or self.state_dict(),
+            self._measured_now(),
+            step=state.global_step,
+            epoch=state.epoch,
+            must_succeed=must_succeed,
+        )
+
+    def _on_commit(self, path: Path) -> None:
+        self.state.checkpoint = path
+        self.hooks.call("on_checkpoint_commit", self.state)
+
+    def _on_failed_save(self) -> None:
+        self.hooks.call("on_checkpoint_rejected", self.state)
+
+    def _measured_now(self) -> dict[str, float]:
+        """The metrics that were measured at this very step."""
+        return {
+            name: value
+            for name, value in self.state.metrics.items()
+            if self._measured_at.get(name) == self.state.global_step and math.isfinite(value)
+        }
 
     def state_dict(self) -> Json:
         """Everything besides the engine's state that the rest of the run depends on."""
@@ -249,13 +282,16 @@ class Loop:
             "global_step": state.global_step,
             "epoch": state.epoch,
             "batch": state.batch,
-            "metrics": {k: v for k, v in state.metrics.items() if math.isfinite(v)},
+            "metrics": dict(state.metrics),
+            "measured_at": dict(self._measured_at),
             "train_mean": self._train_mean.state_dict(),
             "callbacks": self.hooks.state_dict(),
+            "stopped": self.hooks.control.stop,
+            "validation_owed": False,
             "data": self._data_state,
             "objective": objective_state() if objective_state is not None else None,
             "random": host_random_state(),
-            "metrics_bytes": self.metrics_log.position(),
+            "metrics_file": asdict(self.metrics_file.end()),
         }
 
     def load_state_dict(self, saved: Json) -> None:
@@ -263,11 +299,15 @@ class Loop:
         state = self.state
         state.global_step, state.epoch = saved["global_step"], saved["epoch"]
         state.batch, state.metrics = saved["batch"], dict(saved["metrics"])
+        self._measured_at = dict(saved["measured_at"])
+        self._validation_owed = saved["validation_owed"]
         self._train_mean.load_state_dict(saved["train_mean"])
         self.hooks.load_state_dict(saved["callbacks"])
+        self.hooks.control.stop = saved["stopped"]
         for part, name in ((self.datamodule, "data"), (self.objective, "objective")):
             load = getattr(part, "load_state_dict", None)
             if load is not None and saved[name] is not None:
                 load(saved[name])
+        self._data_state = saved["data"]
         restore_host_random_state(saved["random"])
         self.hooks.call("on_state_restored", state)

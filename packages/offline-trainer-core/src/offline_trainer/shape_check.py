@@ -11,7 +11,7 @@ from typing import Any
 from model_constructor.errors import ConfigError, Note, Span, raise_collected
 from model_constructor.graph.failure import explain_failure
 from offline_trainer.batch_size import sample_count
-from offline_trainer.components import DEFAULT_OBJECTIVE, Builder, checkpoint_settings
+from offline_trainer.components import DEFAULT_OBJECTIVE, Builder, save_settings
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.config.validate import validate_post_model, validate_with_data
 from offline_trainer.engine import RunSettings, ShapeTrace, ShapeTracer
@@ -71,7 +71,7 @@ def check_shapes(prepared: Prepared, *, allow_target: bool = False) -> ShapeRepo
     if errors and "engine" in built:  # without errors they are built with the batch
         attempt("models", built["engine"].build, prepared.graphs, prepared.registry)
     raise_collected(errors)
-    checkpoint_settings(built["callbacks"] or [], sources)
+    save_settings(built["callbacks"] or [], sources)
     engine, io, objective = built["engine"], built["io"], built["objective"]
     has_part = builder.part_finder(built["data"], engine)
     validate_with_data(prepared.resolved, has_part)

@@ -15,6 +15,7 @@ from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
 from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.loop import Loop, LoopOptions
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress, choose_progress
@@ -27,6 +28,8 @@ from offline_trainer.protocols import (
     OptimizerFactory,
     SchedulerFactory,
 )
+from offline_trainer.run.line_file import FileEnd
+from offline_trainer.run.signals import InterruptedRun
 
 
 class DefaultTrainer:
@@ -152,9 +155,10 @@ class DefaultTrainer:
             datamodule=datamodule,
             metrics=metrics,
             hooks=Hooks(callbacks, context.callback_names or _class_names(callbacks)),
-            loggers=Loggers([context.metrics_log, *loggers]),
-            metrics_log=context.metrics_log,
+            loggers=Loggers([JsonlLogger.writing(context.metrics_file), *loggers]),
+            metrics_file=context.metrics_file,
             store=context.store,
+            saving=context.saving,
             signals=context.signals,
             progress=self._choose_progress(context.epoch_length),
             options=self._options,
@@ -169,12 +173,8 @@ class DefaultTrainer:
         loop.progress.start(loop.state.global_step, loop.state.epoch)
         try:
             context.outcome = "done" if loop.run() else "interrupted"
-            if context.outcome == "done" and self._test_after_fit and loop.test():
-                context.test_metrics = {
-                    name.removeprefix("test_"): value
-                    for name, value in loop.state.metrics.items()
-                    if name.startswith("test_")
-                }
+            if context.outcome == "done" and self._test_after_fit:
+                self._test(loop, context)
         except BaseException:
             loop.hooks.call("on_exception", loop.state)
             raise
@@ -182,6 +182,20 @@ class DefaultTrainer:
             context.global_step, context.epoch = loop.state.global_step, loop.state.epoch
             loop.progress.close()
             loop.loggers.close()
+
+    def _test(self, loop: Loop, context: RunContext) -> None:
+        try:
+            tested = loop.test()
+        except InterruptedRun:
+            loop.save_interrupted()
+            context.outcome = "interrupted"
+            return
+        if tested:
+            context.test_metrics = {
+                name.removeprefix("test_"): value
+                for name, value in loop.state.metrics.items()
+                if name.startswith("test_")
+            }
 
     def _choose_progress(self, epoch_length: int | None) -> Progress:
         options = self._options
@@ -224,8 +238,11 @@ def plan_optimizers(
 
 def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
     if same_metrics_file:
-        loop.metrics_log.go_back_to(checkpoint.loop_state["metrics_bytes"])
+        end = FileEnd(**checkpoint.loop_state["metrics_file"])
+        loop.metrics_file.go_back_to(end, keep_rest=loop.store.leaves_a_line())
     loop.load_state_dict(checkpoint.loop_state)
+    if checkpoint.manifest.config_hash != loop.store.config_hash:
+        loop.hooks.control.stop = False  # what ended the run then may be what was changed since
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.reading import load, step_directories
-from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.retention import Retention
+from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import OfflineTrainerError
 
@@ -88,13 +89,13 @@ def store(folder: Path, file_system: FileSystem | None = None) -> CheckpointStor
         run_id="run",
         config_hash="hash",
         quarantine=folder / "quarantine",
-        keep_last=2,
+        retention=Retention(keep_last=2),
         file_system=file_system,
     )
 
 
 def save(checkpoints: CheckpointStore, step: int, number: int | None = None) -> None:
-    checkpoints.save(state(number or step), {"step": step}, step=step, epoch=0)
+    checkpoints.save(Save(state(number or step), {"step": step}, step, 0))
 
 
 def at_every_operation(

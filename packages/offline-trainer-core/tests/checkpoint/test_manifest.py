@@ -20,7 +20,14 @@ RECORD = FileRecord("model.safetensors", 10, "a" * 64)
 def written(**changes: Any) -> bytes:
     """A manifest with other fields and a right hash, as a hostile writer would make it."""
     _, data = make_manifest(
-        run_id="r", attempt=1, step=2, epoch=1, parent=None, config_hash="c", files=[RECORD]
+        run_id="r",
+        attempt=1,
+        step=2,
+        epoch=1,
+        parent=None,
+        config_hash="c",
+        metrics={},
+        files=[RECORD],
     )
     fields = {**json.loads(data), **changes}
     del fields["sha256"]
@@ -36,11 +43,19 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 def test_what_was_made_is_read_back() -> None:
     manifest, data = make_manifest(
-        run_id="r", attempt=3, step=2, epoch=1, parent="b" * 64, config_hash="c", files=[RECORD]
+        run_id="r",
+        attempt=3,
+        step=2,
+        epoch=1,
+        parent="b" * 64,
+        config_hash="c",
+        metrics={"val_loss": 0.25},
+        files=[RECORD],
     )
     assert parse_manifest(data, PATH) == manifest
     assert manifest.files == (RECORD,)
     assert manifest.parent == "b" * 64
+    assert manifest.metrics == {"val_loss": 0.25}
     assert json.loads(data)["finite"] is True
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from model_constructor.errors import ParameterError
 from offline_trainer.checkpoint.reading import load, read_manifest, resolve, step_directories
-from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.retention import Retention
+from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -43,14 +44,12 @@ def store(folder: Path, *, attempt: int = 1, keep_last: int | None = None) -> Ch
         config_hash="hash",
         quarantine=folder / "quarantine",
         attempt=attempt,
-        keep_last=keep_last,
+        retention=Retention(keep_last=keep_last),
     )
 
 
 def save(checkpoints: CheckpointStore, *steps: int, loop_state: Json = None) -> list[Path]:
-    return [
-        checkpoints.save(state(step), loop_state, step=step, epoch=step // 10) for step in steps
-    ]
+    return [checkpoints.save(Save(state(step), loop_state, step, step // 10)) for step in steps]
 
 
 def names(folder: Path) -> list[str]:
@@ -101,14 +100,14 @@ def test_saving_a_step_again_changes_nothing(tmp_path: Path) -> None:
     checkpoints = store(tmp_path)
     (path,) = save(checkpoints, 1)
     before = (path / "MANIFEST.json").stat()
-    assert checkpoints.save(state(99), {"other": 1}, step=1, epoch=9) == path
+    assert checkpoints.save(Save(state(99), {"other": 1}, 1, 9)) == path
     assert (path / "MANIFEST.json").stat() == before
 
 
 def test_a_state_that_is_not_finite_is_refused_and_nothing_written(tmp_path: Path) -> None:
     bad = HostState({"model": {"w": HostTensor("F32", (1,), b"\xff" * 4)}}, {})
     with pytest.raises(DivergedError):
-        store(tmp_path).save(bad, None, step=1, epoch=0)
+        store(tmp_path).save(Save(bad, None, 1, 0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -122,7 +121,7 @@ def test_a_component_state_that_is_no_json_is_named_and_nothing_committed(tmp_pa
 
 def test_a_group_that_cannot_be_a_file_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'\.\./x' cannot name"):
-        store(tmp_path).save(HostState({"../x": {}}, {}), None, step=1, epoch=0)
+        store(tmp_path).save(Save(HostState({"../x": {}}, {}), None, 1, 0))
 
 
 def test_a_disk_that_refuses_is_one_message(tmp_path: Path) -> None:
@@ -291,10 +290,10 @@ def test_going_on_from_an_older_step_moves_the_newer_ones_to_trash_at_the_first_
 def test_the_same_step_of_an_abandoned_line_is_saved_anew(tmp_path: Path) -> None:
     save(store(tmp_path), 10, 20)
     checkpoints = resumed(tmp_path, at=10)
-    path = checkpoints.save(state(77), None, step=20, epoch=2)
+    path = checkpoints.save(Save(state(77), None, 20, 2))
     assert load(path).state == state(77)
     again = resumed(tmp_path, at=10)
-    assert again.save(state(78), None, step=20, epoch=2) == path
+    assert again.save(Save(state(78), None, 20, 2)) == path
     assert names(tmp_path / "checkpoints" / "trash") == [
         "step-000000000020",
         "step-000000000020-2",

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from offline_trainer.errors import OfflineTrainerError, RunDirectoryError
-from offline_trainer.run import json_lines
+from offline_trainer.errors import RunDirectoryError
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.manifest import RunManifest, describe_run
 from offline_trainer.run.status import Status
@@ -149,16 +148,3 @@ def test_status_and_events(tmp_path: Path) -> None:
         "exit_code": 3,
         "message": "loss",
     }
-
-
-def test_a_file_of_lines_goes_back_to_where_a_checkpoint_saw_it(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    json_lines.truncate(path, 0)
-    assert not path.exists()
-    json_lines.append(path, {"step": 1})
-    size = path.stat().st_size
-    json_lines.append(path, {"step": 2})
-    json_lines.truncate(path, size)
-    assert path.read_text() == '{"step": 1}\n'
-    with pytest.raises(OfflineTrainerError, match=f"has {size} bytes, but had {size + 1}"):
-        json_lines.truncate(path, size + 1)

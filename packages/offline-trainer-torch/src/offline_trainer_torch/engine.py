@@ -6,7 +6,7 @@ Reads top to bottom as the loop calls it: prepare, build, setup, steps, schedule
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -188,7 +188,11 @@ class TorchEngine:
         """A context after which the streams of Python, NumPy and torch stand where they stood."""
         return isolated_streams(self.device)
 
-    def snapshot(self) -> HostState:
+    def averaged_weights(self) -> AbstractContextManager[None]:
+        """A context in which evaluation sees averaged weights, if some are kept."""
+        return nullcontext()
+
+    def snapshot(self, into: HostState | None = None) -> HostState:
         """An immutable copy of models, optimizers, schedules and torch's random streams."""
         model, model_values = save_models(self.models)
         optimizer: dict[str, HostTensor] = {}

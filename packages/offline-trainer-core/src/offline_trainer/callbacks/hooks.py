@@ -24,6 +24,7 @@ HookName = Literal[
     "on_validation_end",
     "on_state_snapshot",
     "on_checkpoint_commit",
+    "on_checkpoint_rejected",
     "on_state_restored",
     "on_interrupt",
     "on_exception",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
-import hashlib
+import mmap
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline_trainer.checkpoint.file_system import NO_FOLLOW, FileSystem, reported, write_all
+from offline_trainer.checkpoint.file_system import FileSystem, reported, write_all
+from offline_trainer.checkpoint.hashing import PIECE_BYTES, StreamHash, pieces
 from offline_trainer.errors import DamagedCheckpointError
 
 # Not there, or there as something else: the checkpoint is not what was saved. Any other error
@@ -35,21 +36,33 @@ class FileRecord:
 
 
 def write_recorded(
-    file_system: FileSystem, path: Path, chunks: Iterable[bytes | memoryview]
+    file_system: FileSystem,
+    path: Path,
+    chunks: Iterable[bytes | memoryview],
+    *,
+    hash_beside: bool = True,
 ) -> FileRecord:
-    """Write a new file durably, hashing what is written."""
-    digest = hashlib.sha256()
+    """Write a new file durably, hashing what is written.
+
+    Args:
+        file_system: Where faults are put in tests.
+        path: The file, which must not exist.
+        chunks: Its content.
+        hash_beside: Hash on another thread while this one writes.
+    """
     size = 0
     descriptor = file_system.create(path)
     try:
-        for chunk in chunks:
-            digest.update(chunk)
-            size += memoryview(chunk).nbytes
-            write_all(file_system, descriptor, chunk)
-        file_system.sync(descriptor)
+        with closing(StreamHash(beside=hash_beside)) as digest:
+            for chunk in chunks:
+                for piece in pieces(chunk):
+                    digest.update(piece)
+                    size += piece.nbytes
+                    write_all(file_system, descriptor, piece)
+            file_system.sync(descriptor)
+            return FileRecord(path.name, size, digest.hexdigest())
     finally:
         os.close(descriptor)
-    return FileRecord(path.name, size, digest.hexdigest())
 
 
 def check_size(directory: Path, record: FileRecord) -> None:
@@ -65,25 +78,56 @@ def check_size(directory: Path, record: FileRecord) -> None:
         )
 
 
-def read_recorded(directory: Path, record: FileRecord) -> bytes:
-    """Read a file once and return its content only if size and hash are the recorded ones."""
+def read_recorded(file_system: FileSystem, directory: Path, record: FileRecord) -> memoryview:
+    """Read a file once and return its content only if size and hash are the recorded ones.
+
+    The memory is written once, by the reading itself, and belongs to the caller.
+    """
     check_size(directory, record)
     path = directory / record.path
-    data = read_regular(path)
-    found = hashlib.sha256(data).hexdigest()
-    if len(data) != record.bytes or found != record.sha256:
+    # Fresh pages of the system; a bytearray would be filled with zeros first.
+    buffer = memoryview(mmap.mmap(-1, record.bytes) if record.bytes else b"")
+    with closing(StreamHash()) as digest, _opened(file_system, path) as descriptor:
+        filled = 0
+        while filled < record.bytes:
+            piece = buffer[filled : filled + PIECE_BYTES]
+            count = file_system.read(descriptor, piece)
+            if not count:
+                raise DamagedCheckpointError(f"{path} ends after {filled} bytes")
+            digest.update(piece[:count])
+            filled += count
+        found = digest.hexdigest()
+    if found != record.sha256:
         raise DamagedCheckpointError(
             f"{path} has sha256 {found[:12]}…, its manifest says {record.sha256[:12]}…"
         )
-    return data
+    return buffer
 
 
-def read_regular(path: Path) -> bytes:
-    """Read a file that must not be a link."""
+def read_regular(file_system: FileSystem, path: Path, most: int) -> bytes:
+    """Read a small file that must not be a link.
+
+    Raises:
+        DamagedCheckpointError: It has more than ``most`` bytes.
+    """
+    content = bytearray()
+    with _opened(file_system, path) as descriptor:
+        piece = memoryview(bytearray(min(most + 1, 1 << 16)))
+        while count := file_system.read(descriptor, piece):
+            content += piece[:count]
+            if len(content) > most:
+                raise DamagedCheckpointError(f"{path} has more than {most} bytes")
+    return bytes(content)
+
+
+@contextmanager
+def _opened(file_system: FileSystem, path: Path) -> Iterator[int]:
     with reading_saved(path):
-        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
+        descriptor = file_system.open_to_read(path)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

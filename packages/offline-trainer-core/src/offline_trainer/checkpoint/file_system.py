@@ -1,4 +1,4 @@
-"""Every change to the disk goes through one object, so that a fault can be put at any operation.
+"""All reading and writing goes through one object, so that a fault can be put at any operation.
 
 `FileSystem` has the single operations, each one call to the operating system. The functions below
 it are made of these operations.
@@ -7,6 +7,7 @@ it are made of these operations.
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows only
 
 
 class FileSystem:
-    """The operations that change something; reading needs no help from here."""
+    """One method for each operation."""
 
     def make_directory(self, path: Path) -> None:
         """Make a directory; its parent must exist, it must not."""
@@ -69,6 +70,14 @@ class FileSystem:
     def remove_directory(self, path: Path) -> None:
         """Remove an empty directory."""
         path.rmdir()
+
+    def open_to_read(self, path: Path) -> int:
+        """Open a file that is no link for reading and return its descriptor."""
+        return os.open(path, os.O_RDONLY | NO_FOLLOW | _BINARY)
+
+    def read(self, descriptor: int, buffer: memoryview) -> int:
+        """Read some bytes into ``buffer`` and return how many; 0 at the end of the file."""
+        return io.FileIO(descriptor, closefd=False).readinto(buffer) or 0
 
 
 def make_directories(file_system: FileSystem, path: Path) -> None:

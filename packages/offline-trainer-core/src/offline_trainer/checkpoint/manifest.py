@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Manifest:
         epoch: Epochs done.
         parent: ``sha256`` of the manifest of the checkpoint before it in its line, or None.
         config_hash: Hash of the resolved config.
+        metrics: What was measured at this very step, such as ``val_loss``; finite numbers.
         files: Every file of the checkpoint besides the manifest.
         sha256: Hash of the manifest itself.
     """
@@ -45,6 +47,7 @@ class Manifest:
     epoch: int
     parent: str | None
     config_hash: str
+    metrics: Mapping[str, float]
     files: tuple[FileRecord, ...]
     sha256: str
 
@@ -57,6 +60,7 @@ def make_manifest(
     epoch: int,
     parent: str | None,
     config_hash: str,
+    metrics: Mapping[str, float],
     files: Sequence[FileRecord],
 ) -> tuple[Manifest, bytes]:
     """A manifest and the bytes of its file."""
@@ -70,6 +74,7 @@ def make_manifest(
         "parent": parent,
         "config_hash": config_hash,
         "finite": True,
+        "metrics": dict(metrics),
         "files": [asdict(record) for record in files],
     }
     fields["sha256"] = hashlib.sha256(_to_bytes(fields)).hexdigest()
@@ -126,6 +131,7 @@ def _validated(fields: dict[str, Any], sha256: str, path: Path) -> Manifest:
         epoch=count("epoch", 0),
         parent=take("parent", "parent" in fields and (parent is None or _is_sha256(parent))),
         config_hash=text("config_hash"),
+        metrics=take("metrics", _are_metrics(fields.get("metrics"))),
         files=_file_records(take("files", isinstance(fields.get("files"), list)), path),
         sha256=sha256,
     )
@@ -159,6 +165,12 @@ def is_file_name(name: object) -> bool:
 
 def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+
+
+def _are_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(number, float) and math.isfinite(number) for number in value.values()
+    )
 
 
 def _is_count(value: object) -> bool:

@@ -5,7 +5,6 @@ What is read from a checkpoint is data: no name in it is ever imported or resolv
 
 from __future__ import annotations
 
-import logging
 import re
 import stat
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from offline_trainer.checkpoint.file_record import (
     read_regular,
     reading_saved,
 )
-from offline_trainer.checkpoint.file_system import reported
+from offline_trainer.checkpoint.file_system import FileSystem, reported
 from offline_trainer.checkpoint.json_text import from_json
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunDirectoryError
+from offline_trainer.notices import notice
 
 STATE_NAME = "state.json"
 TENSORS_SUFFIX = ".safetensors"
@@ -32,8 +32,6 @@ AUTO = "auto"
 """In place of a path: go on if there is something to go on from."""
 _STEP_NAME = re.compile(r"step-(\d{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def step_directories(directory: Path) -> dict[int, Path]:
     return {int(match[1]): directory / match[0] for match in matches if match}
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest:
     """Read only the manifest of the checkpoint directory ``path``."""
     file = path / MANIFEST_NAME
     with reading_saved(path):
@@ -84,23 +82,23 @@ def read_manifest(path: Path) -> Manifest:
             raise DamagedCheckpointError(f"{path} is not a directory")
     with reading_saved(file):
         status = file.lstat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_MANIFEST_BYTES:
+    if not stat.S_ISREG(status.st_mode):
         raise DamagedCheckpointError(f"{file} is not a manifest")
-    manifest = parse_manifest(read_regular(file), file)
+    content = read_regular(file_system or FileSystem(), file, _MOST_MANIFEST_BYTES)
+    manifest = parse_manifest(content, file)
     if _STEP_NAME.fullmatch(path.name) and path.name != step_name(manifest.step):
         raise DamagedCheckpointError(f"{path} says that it is step {manifest.step}")
     return manifest
 
 
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint directory and verify all of it: sizes, then hashes, then structure.
+def check_complete(path: Path, file_system: FileSystem | None = None) -> Manifest:
+    """Check that a checkpoint has exactly its files, each of its size; the quick half of `load`.
 
     Raises:
-        DamagedCheckpointError: Something is missing, added or changed.
+        DamagedCheckpointError: Something is missing, added, or of another size.
         CheckpointError: A newer version of this package wrote it.
-        OfflineTrainerError: The disk cannot be read.
     """
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, file_system)
     with reading_saved(path):
         present = {entry.name for entry in path.iterdir()}
     expected = {MANIFEST_NAME, *(record.path for record in manifest.files)}
@@ -111,12 +109,25 @@ def load(path: Path) -> Checkpoint:
         )
     for record in manifest.files:
         check_size(path, record)
+    return manifest
+
+
+def load(path: Path, file_system: FileSystem | None = None) -> Checkpoint:
+    """Read a checkpoint directory and verify all of it: sizes, then hashes, then structure.
+
+    Raises:
+        DamagedCheckpointError: Something is missing, added or changed.
+        CheckpointError: A newer version of this package wrote it.
+        OfflineTrainerError: The disk cannot be read.
+    """
+    file_system = file_system or FileSystem()
+    manifest = check_complete(path, file_system)
     tensors = {}
     state: Json = None
     for record in manifest.files:
-        content = read_recorded(path, record)
+        content = read_recorded(file_system, path, record)
         if record.path == STATE_NAME:
-            state = _parse_state(content, path / STATE_NAME)
+            state = _parse_state(bytes(content), path / STATE_NAME)
         elif record.path.endswith(TENSORS_SUFFIX):
             group = record.path.removesuffix(TENSORS_SUFFIX)
             tensors[group] = tensor_file.parse(content, path / record.path)
@@ -133,7 +144,9 @@ def load(path: Path) -> Checkpoint:
 
 
 def newest(
-    directory: Path, on_damage: Callable[[Path, DamagedCheckpointError], None]
+    directory: Path,
+    on_damage: Callable[[Path, DamagedCheckpointError], None],
+    file_system: FileSystem | None = None,
 ) -> Checkpoint | None:
     """The newest good checkpoint in a directory; each damaged one met on the way is reported.
 
@@ -143,7 +156,7 @@ def newest(
     manifests: dict[Path, Manifest] = {}
     for path in step_directories(directory).values():
         try:
-            manifests[path] = read_manifest(path)
+            manifests[path] = read_manifest(path, file_system)
         except DamagedCheckpointError as damage:
             on_damage(path, damage)
     in_line = [
@@ -155,7 +168,7 @@ def newest(
     ]
     for path in reversed(in_line):
         try:
-            return load(path)
+            return load(path, file_system)
         except DamagedCheckpointError as damage:
             on_damage(path, damage)
     return None
@@ -205,7 +218,7 @@ def resolve(path: Path) -> Checkpoint:
     if not step_directories(folder):
         return load(folder.resolve())
     checkpoint = newest(
-        folder.resolve(), lambda at, damage: _log.warning("passing over %s: %s", at.name, damage)
+        folder.resolve(), lambda at, damage: notice(f"passing over {at.name}: {damage}")
     )
     if checkpoint is None:
         raise CheckpointError(f"every checkpoint in {folder} is damaged")

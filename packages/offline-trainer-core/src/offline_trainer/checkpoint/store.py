@@ -2,19 +2,19 @@
 
 A save: temporary directory beside the target → every file written exclusively, hashed, fsynced →
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
-committed, and only now follow the pointer ``last`` and whatever has to go. A crash in between
-leaves the old checkpoints or the old and the new one, and a ``writing-…`` or ``deleting-…``
-directory that the next save removes.
+committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
+between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
+``deleting-…`` directory that the next save removes.
 """
 
 from __future__ import annotations
 
-import logging
 import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from model_constructor.errors import ParameterError
 from offline_trainer.checkpoint import reading, tensor_file
 from offline_trainer.checkpoint.file_record import FileRecord, write_recorded
 from offline_trainer.checkpoint.file_system import (
@@ -33,7 +33,9 @@ from offline_trainer.checkpoint.manifest import (
     is_file_name,
     make_manifest,
 )
+from offline_trainer.checkpoint.pins import is_pinned
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
+from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -41,16 +43,35 @@ from offline_trainer.errors import (
     OfflineTrainerError,
     RunDirectoryError,
 )
+from offline_trainer.notices import notice
 
 LAST_NAME = "last"
+BEST_NAME = "best"
 TRASH_NAME = "trash"
-ALWAYS_KEPT = 2
-"""How many of the newest checkpoints no retention setting removes."""
-
-_LEFTOVER = re.compile(r"(writing|deleting)-step-\d{12}")
+DELETING = "deleting-"
+_WRITING = "writing-"
+_REHEARSAL = f"{_WRITING}rehearsal"
+_LEFTOVER = re.compile(rf"{_REHEARSAL}|({_WRITING}|{DELETING})step-\d{{12}}")
 _BEFORE_ANY_STEP = -1
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """What one checkpoint is made of.
+
+    Attributes:
+        state: What `Engine.snapshot` returned.
+        loop_state: Plain data of the loop, stored beside it.
+        step: Optimizer steps done.
+        epoch: Epochs done.
+        metrics: What was measured at this step.
+    """
+
+    state: HostState
+    loop_state: Json
+    step: int
+    epoch: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class CheckpointStore:
@@ -62,8 +83,11 @@ class CheckpointStore:
         config_hash: Hash of the resolved config; goes into each manifest.
         quarantine: Where damaged checkpoints are moved.
         attempt: How often the run has been started, from 1.
-        keep_last: How many checkpoints to keep, or None for all. The newest two and the one that
-            the run went on from are kept in any case.
+        retention: Which checkpoints are kept. The newest two, the one that the run went on from and
+            pinned ones are kept in any case.
+        before_commit: Called when all files are written, before they become a checkpoint: what the
+            checkpoint refers to elsewhere has to be on the disk first.
+        hash_beside: Hash on a thread of its own while writing.
         file_system: Where faults are put in tests.
     """
 
@@ -75,23 +99,24 @@ class CheckpointStore:
         config_hash: str,
         quarantine: Path,
         attempt: int = 1,
-        keep_last: int | None = None,
+        retention: Retention | None = None,
+        before_commit: Callable[[], None] | None = None,
+        hash_beside: bool = True,
         file_system: FileSystem | None = None,
     ) -> None:
-        if keep_last is not None and keep_last < 1:
-            raise ParameterError(
-                f"keep_last must be at least 1, got {keep_last}", parameter="keep_last"
-            )
         self.directory = directory.resolve()
         self.quarantine = quarantine.resolve()
         self.run_id = run_id
         self.config_hash = config_hash
         self.attempt = attempt
-        self.keep_last = keep_last
+        self.retention = retention or Retention()
+        self._before_commit = before_commit
+        self._hash_beside = hash_beside
         self._file_system = file_system or FileSystem()
         self._parent: str | None = None
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
     def latest(self) -> Checkpoint | None:
         """The newest good checkpoint; None where there has never been one.
@@ -101,7 +126,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: There are some, or were, and none of them is good.
         """
-        checkpoint = reading.newest(self.directory, self._set_aside)
+        checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
         if checkpoint is None and step_directories(self.quarantine):
             raise CheckpointError(
                 f"no usable checkpoint: every one that was in {self.directory} is damaged",
@@ -117,22 +142,39 @@ class CheckpointStore:
         the folder ``trash`` when the first new one is committed, and stay there.
         """
         self._parent = checkpoint.manifest.sha256
+        self._measured.clear()
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
         # Attempts tell lines apart, so ours must be above every one that is here.
         for path in step_directories(self.directory).values():
             with suppress(DamagedCheckpointError):
-                self.attempt = max(self.attempt, reading.read_manifest(path).attempt + 1)
+                attempt = reading.read_manifest(path, self._file_system).attempt
+                self.attempt = max(self.attempt, attempt + 1)
 
-    def save(self, state: HostState, loop_state: Json, *, step: int, epoch: int) -> Path:
+    def leaves_a_line(self) -> bool:
+        """Whether there are newer checkpoints here than the one that the run goes on from."""
+        return bool(self._abandoned())
+
+    def has(self, step: int) -> bool:
+        """Whether this run has saved a step, or went on from it."""
+        return step in self._saved
+
+    def rehearse(self, save: Save) -> None:
+        """Do everything that a save does, leave nothing: a full or read-only disk shows now.
+
+        Raises:
+            OfflineTrainerError: As `save`.
+        """
+        refuse_non_finite(save.state, save.step)
+        with reported(f"save checkpoints in {self.directory}"):
+            self._abandoned()
+            self._make_room()
+            self._write(self.directory / _REHEARSAL, save)
+            remove_tree(self._file_system, self.directory / _REHEARSAL)
+
+    def save(self, save: Save) -> Path:
         """Commit a checkpoint; a step that this run has saved already is left as it is.
-
-        Args:
-            state: What `Engine.snapshot` returned.
-            loop_state: Plain data of the loop, stored beside it.
-            step: Optimizer steps done.
-            epoch: Epochs done.
 
         Returns:
             The checkpoint's directory.
@@ -142,58 +184,63 @@ class CheckpointStore:
             OfflineTrainerError: The disk refuses, or the state cannot be written as JSON. What
                 was committed before stays.
         """
+        step = save.step
         target = self.directory / step_name(step)
         if step in self._saved:
             return target
-        refuse_non_finite(state, step)
-        temporary = target.with_name(f"writing-{target.name}")
+        refuse_non_finite(save.state, step)
+        temporary = target.with_name(f"{_WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
             abandoned = self._abandoned()
-            make_directories(self._file_system, self.directory)
-            self._remove_leftovers()
-            try:
-                manifest = self._write(temporary, state, loop_state, step, epoch)
-            except OSError:
-                with suppress(OSError):  # gives a full disk its space back
-                    remove_tree(self._file_system, temporary)
-                raise
+            self._make_room()
+            manifest = self._write(temporary, save)
             if step in abandoned:
                 self._move_to_trash(abandoned.pop(step))
             self._file_system.rename(temporary, target)
             self._saved.add(step)
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
-            replace_file(self._file_system, self.directory / LAST_NAME, f"{target.name}\n".encode())
+            self._point(LAST_NAME, target.name)
             for path in abandoned.values():
                 self._move_to_trash(path)
             self._remove_old()
         return target
 
-    def _write(
-        self, directory: Path, state: HostState, loop_state: Json, step: int, epoch: int
-    ) -> Manifest:
+    def _write(self, directory: Path, save: Save) -> Manifest:
         """Write a complete checkpoint, not yet under its name."""
-        content = _state_text(state, loop_state)
-        for group in state.tensors:
+        content = _state_text(save.state, save.loop_state)
+        for group in save.state.tensors:
             if not is_file_name(group):
                 raise ValueError(f"{group!r} cannot name a group of tensors: use a-z 0-9 _ . -")
-        self._file_system.make_directory(directory)
+        try:
+            return self._write_files(directory, save, content)
+        except OSError:
+            with suppress(OSError):  # gives a full disk its space back
+                remove_tree(self._file_system, directory)
+            raise
+
+    def _write_files(self, directory: Path, save: Save, content: bytes) -> Manifest:
+        system, beside = self._file_system, self._hash_beside
+        system.make_directory(directory)
         files: list[FileRecord] = []
-        for group, tensors in state.tensors.items():
-            name = f"{group}{reading.TENSORS_SUFFIX}"
-            files.append(tensor_file.write(self._file_system, directory / name, tensors))
-        files.append(write_recorded(self._file_system, directory / reading.STATE_NAME, [content]))
+        for group, tensors in save.state.tensors.items():
+            path = directory / f"{group}{reading.TENSORS_SUFFIX}"
+            files.append(tensor_file.write(system, path, tensors, hash_beside=beside))
+        files.append(write_recorded(system, directory / reading.STATE_NAME, [content]))
         manifest, data = make_manifest(
             run_id=self.run_id,
             attempt=self.attempt,
-            step=step,
-            epoch=epoch,
+            step=save.step,
+            epoch=save.epoch,
             parent=self._parent,
             config_hash=self.config_hash,
+            metrics=save.metrics,
             files=files,
         )
-        write_recorded(self._file_system, directory / MANIFEST_NAME, [data])
-        self._file_system.sync_directory(directory)
+        write_recorded(system, directory / MANIFEST_NAME, [data])
+        if self._before_commit is not None:
+            self._before_commit()
+        system.sync_directory(directory)
         return manifest
 
     def _abandoned(self) -> dict[int, Path]:
@@ -211,22 +258,66 @@ class CheckpointStore:
         return found
 
     def _remove_old(self) -> None:
-        """Remove what is beyond ``keep_last``: renamed first, so that no half one has a name."""
-        if self.keep_last is None:
+        """Remove what retention does not keep: renamed first, so that no half one has a name."""
+        if self.retention == Retention():
             return
-        steps = step_directories(self.directory)
-        newest = sorted(steps)[-max(self.keep_last, ALWAYS_KEPT) :]
-        victims = [path for step, path in steps.items() if step not in {*newest, self._base}]
-        for path in victims:
-            self._file_system.rename(path, path.with_name(f"deleting-{path.name}"))
-        if victims:
-            self._file_system.sync_directory(self.directory)
-            self._remove_leftovers()
+        measured = self._look()
+        if self.retention.monitor is not None:
+            best = self.retention.ranked(measured)[:1]
+            if best:
+                self._point(BEST_NAME, step_name(best[0]))
+        protected = {self._base, *(step for step in measured if is_pinned(self._path(step)))}
+        victims = self.retention.victims(measured, protected)
+        if not victims:
+            return
+        if any(self._is_damaged(step) for step in sorted(measured)[-ALWAYS_KEPT:]):
+            self._remove_old()  # what is set aside is no longer among the newest
+            return
+        for step in victims:
+            path = self._path(step)
+            self._file_system.rename(path, path.with_name(f"{DELETING}{path.name}"))
+            del self._measured[step]
+        self._file_system.sync_directory(self.directory)
+        self._remove_leftovers()
+
+    def _look(self) -> dict[int, Mapping[str, float]]:
+        """What was measured at each checkpoint here; each manifest is read once."""
+        there = step_directories(self.directory)
+        for step, path in there.items():
+            if step not in self._measured:
+                try:
+                    manifest = reading.read_manifest(path, self._file_system)
+                except DamagedCheckpointError as damage:
+                    self._set_aside(path, damage)
+                else:
+                    self._measured[step] = manifest.metrics
+        return {step: self._measured[step] for step in there if step in self._measured}
+
+    def _is_damaged(self, step: int) -> bool:
+        """Whether a checkpoint is visibly not what was saved; it is set aside then."""
+        try:
+            reading.check_complete(self._path(step), self._file_system)
+        except DamagedCheckpointError as damage:
+            self._set_aside(self._path(step), damage)
+            self._measured.pop(step, None)
+            self._saved.discard(step)
+            return True
+        return False
+
+    def _make_room(self) -> None:
+        make_directories(self._file_system, self.directory)
+        self._remove_leftovers()
 
     def _remove_leftovers(self) -> None:
         for path in sorted(self.directory.iterdir()):
             if _LEFTOVER.fullmatch(path.name):
                 remove_tree(self._file_system, path)
+
+    def _path(self, step: int) -> Path:
+        return self.directory / step_name(step)
+
+    def _point(self, pointer: str, name: str) -> None:
+        replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
 
     def _move_to_trash(self, path: Path) -> None:
         self._move(path, self.directory / TRASH_NAME)
@@ -236,7 +327,7 @@ class CheckpointStore:
             moved = self._move(path, self.quarantine)
             reason = moved.with_name(f"{moved.name}.reason.txt")
             replace_file(self._file_system, reason, f"{damage}\n".encode())
-        _log.warning("damaged checkpoint moved to %s: %s", moved, damage)
+        notice(f"damaged checkpoint moved to {moved}: {damage}")
 
     def _move(self, path: Path, folder: Path) -> Path:
         make_directories(self._file_system, folder)

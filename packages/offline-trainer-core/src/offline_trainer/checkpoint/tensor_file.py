@@ -1,9 +1,10 @@
-"""Tensors as a safetensors file: our own writer, which hashes, and the library as reader.
+"""Tensors as a safetensors file: a writer that hashes, and a reader that copies nothing.
 
 The layout: eight bytes with the length of the header (little-endian), the header as JSON (name →
 dtype, shape, offsets), padded with spaces to a multiple of eight, then the tensors' bytes without
 gaps. Larger element sizes first, then by name, so each tensor is aligned and equal tensors make
-equal files. Imports no framework.
+equal files. The safetensors library reads these files and writes files that are read here; it is
+not used, because it copies every tensor once more. Imports no framework.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from offline_trainer.checkpoint.file_record import FileRecord, write_recorded
 from offline_trainer.checkpoint.file_system import FileSystem
@@ -33,13 +35,20 @@ ITEM_BYTES: Mapping[str, int] = {
 _RESERVED = "__metadata__"
 
 
-def write(file_system: FileSystem, path: Path, tensors: Mapping[str, HostTensor]) -> FileRecord:
+def write(
+    file_system: FileSystem,
+    path: Path,
+    tensors: Mapping[str, HostTensor],
+    *,
+    hash_beside: bool = True,
+) -> FileRecord:
     """Write tensors to a new file.
 
     Args:
         file_system: Where faults are put in tests.
         path: The file, which must not exist.
         tensors: By name; any of the dtypes of `HostTensor`, any shape.
+        hash_beside: Hash on another thread while this one writes.
 
     Raises:
         ValueError: A tensor's bytes do not fit its dtype and shape, or its name is reserved.
@@ -60,30 +69,64 @@ def write(file_system: FileSystem, path: Path, tensors: Mapping[str, HostTensor]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
-    return write_recorded(file_system, path, [head, *(content for _, _, content in ordered)])
+    chunks: list[bytes | memoryview] = [head, *(content for _, _, content in ordered)]
+    return write_recorded(file_system, path, chunks, hash_beside=hash_beside)
 
 
-def parse(data: bytes, path: Path) -> dict[str, HostTensor]:
-    """Read the content of a file that `write` made; ``path`` is for messages.
+def parse(data: bytes | memoryview, path: Path) -> dict[str, HostTensor]:
+    """The tensors of a file's content, as views of it; ``path`` is for messages.
 
     Raises:
         DamagedCheckpointError: It is no safetensors file, or holds a dtype we never write.
     """
-    import safetensors  # the only use of the library; saving does not need it
-
+    view = memoryview(data).toreadonly()
+    length = int.from_bytes(view[:8], "little")
+    start = 8 + length
+    if len(view) < start:
+        raise _damaged(path, "its header is longer than the file")
     try:
-        entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
-    except safetensors.SafetensorError as error:
-        raise DamagedCheckpointError(f"{path} is not a safetensors file: {error}") from error
-    tensors = {}
-    for name, entry in entries:
-        if entry["dtype"] not in ITEM_BYTES:
-            raise DamagedCheckpointError(
-                f"{path}: tensor `{name}` has the unknown dtype {entry['dtype']!r}"
-            )
-        content = memoryview(entry["data"]).toreadonly()
-        tensors[name] = HostTensor(entry["dtype"], tuple(entry["shape"]), content)
+        header = json.loads(bytes(view[8:start]))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"its header is not JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise _damaged(path, "its header is not a mapping")
+    header.pop(_RESERVED, None)
+    tensors, spans = {}, []
+    for name, entry in header.items():
+        dtype, shape, (begin, end) = _entry(entry, f"tensor `{name}`", path)
+        tensors[name] = HostTensor(dtype, shape, view[start + begin : start + end])
+        spans.append((begin, end))
+    position = 0
+    for begin, end in sorted(spans):
+        if begin != position:
+            raise _damaged(path, "its tensors overlap or leave a gap")
+        position = end
+    if start + position != len(view):
+        raise _damaged(path, "its tensors do not fill the file")
     return tensors
+
+
+def _entry(entry: Any, what: str, path: Path) -> tuple[str, tuple[int, ...], tuple[int, int]]:
+    """Data type, shape and span of one tensor, from what a header says of it."""
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise _damaged(path, f"{what} is not described")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if dtype not in ITEM_BYTES:
+        raise _damaged(path, f"{what} has the unknown dtype {dtype!r}")
+    if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2):
+        raise _damaged(path, f"{what} has the shape {shape!r} and the place {offsets!r}")
+    begin, end = offsets
+    if end - begin != math.prod(shape) * ITEM_BYTES[dtype]:
+        raise _damaged(path, f"{what} has {end - begin} bytes, {dtype} {tuple(shape)} has others")
+    return dtype, tuple(shape), (begin, end)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
+def _damaged(path: Path, why: str) -> DamagedCheckpointError:
+    return DamagedCheckpointError(f"{path} is not a safetensors file of ours: {why}")
 
 
 def _content(name: str, tensor: HostTensor) -> memoryview:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from offline_trainer.checkpoint import reading
-from offline_trainer.checkpoint.reading import AUTO, Checkpoint
+from offline_trainer.checkpoint.reading import AUTO, Checkpoint, find
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.notices import notice
 from offline_trainer.run.config_changes import config_changes
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.manifest import RunManifest
+from offline_trainer.saving import SaveSettings
 
 
 def open_run_directory(
@@ -33,21 +34,25 @@ def open_run_directory(
     if resume is None:
         _refuse_other_checkpoints(out_dir, save_dir)
         return RunDirectory.open(out_dir, resume=False), None
-    if resume != AUTO:
-        checkpoint = reading.resolve(Path(resume))
-        homes = (out_dir.resolve(), (save_dir or out_dir).resolve())
-        own = any(home in checkpoint.path.resolve().parents for home in homes)
-        return RunDirectory.open(out_dir, resume=own), checkpoint
-    directory = RunDirectory.open(out_dir, resume=True)
+    own_folders = (out_dir.resolve(), (save_dir or out_dir / "checkpoints").resolve())
+    named = Path(resume).resolve()
+    own = resume == AUTO or any(folder in (named, *named.parents) for folder in own_folders)
+    directory = RunDirectory.open(out_dir, resume=own)
     try:
-        latest = _latest(directory, save_dir) if directory.earlier is not None else None
+        if resume == AUTO:
+            checkpoint = _latest(directory, save_dir) if directory.earlier is not None else None
+        elif named in own_folders:
+            find(named)
+            checkpoint = _latest(directory, save_dir)
+        else:
+            checkpoint = reading.resolve(Path(resume))
     except BaseException:
         directory.close()
         raise
-    if latest is None:
+    if checkpoint is None:
         notice(f"nothing to resume in {out_dir}; starting a new run")
         directory.earlier = None
-    return directory, latest
+    return directory, checkpoint
 
 
 def _refuse_other_checkpoints(out_dir: Path, save_dir: Path | None) -> None:
@@ -65,22 +70,26 @@ def _refuse_other_checkpoints(out_dir: Path, save_dir: Path | None) -> None:
 def open_store(
     directory: RunDirectory,
     manifest: RunManifest,
-    save_dir: Path | None,
-    keep_last: int | None,
+    settings: SaveSettings,
     resumed: Checkpoint | None,
+    before_commit: Callable[[], None],
 ) -> CheckpointStore:
     """The one store that commits the run's checkpoints.
 
     Args:
+        settings: As the checkpoint callbacks ask.
+        before_commit: As for `CheckpointStore`.
         resumed: The checkpoint the run goes on from; the next one saved becomes its child.
     """
     store = CheckpointStore(
-        save_dir or directory.checkpoints,
+        settings.save_dir or directory.checkpoints,
         run_id=manifest.run_id,
         config_hash=manifest.config_hash,
         quarantine=directory.quarantine,
         attempt=manifest.attempt,
-        keep_last=keep_last,
+        retention=settings.retention,
+        before_commit=before_commit,
+        hash_beside=not settings.asynchronous,
     )
     if resumed is not None:
         store.continue_from(resumed)
@@ -101,7 +110,6 @@ def report_changes(
     changes = config_changes(home / "config.resolved.yaml", data)
     if changes:
         notice(f"the config is not the one the checkpoint was trained with: {changes}")
-        notice("optimizers and schedules go on with the checkpoint's settings")
 
 
 def _latest(directory: RunDirectory, save_dir: Path | None) -> Checkpoint | None:

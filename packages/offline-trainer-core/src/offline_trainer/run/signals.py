@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 HANDLED = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+Item = TypeVar("Item")
+
+
+class InterruptedRun(BaseException):
+    """A signal came where the run can be left at once; it is no error."""
 
 
 class SignalFlag:
     """While entered, SIGINT, SIGTERM and SIGUSR1 set `name` and nothing else happens.
 
-    A second SIGINT raises KeyboardInterrupt at once. Outside the main thread Python allows no
-    handlers; the flag is then simply never set.
+    Only while the next item of `interruptible` is waited for, they end the waiting. A second SIGINT
+    raises KeyboardInterrupt at once. Outside the main thread Python allows no handlers; the flag
+    is then simply never set.
 
     >>> with SignalFlag() as flag:
     ...     signal.raise_signal(signal.SIGTERM)
@@ -26,11 +34,38 @@ class SignalFlag:
     def __init__(self) -> None:
         self.name: str | None = None
         self._interrupts = 0
+        self._waiting = False
         self._process = os.getpid()
         self._previous: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
         return self.name is not None
+
+    def check(self) -> None:
+        """Leave if a signal has come.
+
+        Raises:
+            InterruptedRun: One has.
+        """
+        if self.name is not None:
+            raise InterruptedRun
+
+    def interruptible(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The items; a signal ends the wait for one, however long it would take.
+
+        Raises:
+            InterruptedRun: A signal came.
+        """
+        while True:
+            self._waiting = True
+            try:
+                self.check()
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self._waiting = False
+            yield item
 
     def __enter__(self) -> SignalFlag:
         if threading.current_thread() is threading.main_thread():
@@ -60,6 +95,9 @@ class SignalFlag:
             if self._interrupts > 1:
                 raise KeyboardInterrupt
         self.name = self.name or signal.Signals(number).name
+        if self._waiting:
+            self._waiting = False
+            raise InterruptedRun
 
     @staticmethod
     def _handle_in_worker(number: int) -> None:

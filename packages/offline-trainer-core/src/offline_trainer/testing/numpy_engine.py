@@ -7,7 +7,7 @@ A config uses it with ``imports: [offline_trainer.testing.numpy_engine]`` and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -197,7 +197,10 @@ class NumpyEngine:
         finally:
             self._generator.bit_generator.state = state
 
-    def snapshot(self) -> HostState:
+    def averaged_weights(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def snapshot(self, into: HostState | None = None) -> HostState:
         state: Any = self._generator.bit_generator.state
         return HostState(
             tensors={
