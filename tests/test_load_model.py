@@ -54,6 +54,21 @@ def test_a_loaded_model_has_the_saved_bytes_and_is_in_evaluation_mode(run: Path)
     assert model.state_dict()["layer_0.norm_0.num_batches_tracked"] > 0
 
 
+def test_averaged_weights_stand_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    callbacks = [*CONFIG["callbacks"], {"_type_": "cb.ema", "decay": 0.9}]
+    run = run_experiment({**CONFIG, "callbacks": callbacks}).out_dir
+    (checkpoint,) = (run / "checkpoints").glob("step-*")
+    averages = load((checkpoint / "ema.safetensors").read_bytes())
+    weights = load((checkpoint / "model.safetensors").read_bytes())
+    model = load_model(run).state_dict()
+    for name, average in averages.items():
+        assert torch.equal(model[name.removeprefix("model.")], average)
+    assert not all(torch.equal(weights[name], average) for name, average in averages.items())
+
+
 def test_loading_needs_no_trainer_and_no_lazy_first_batch(run: Path) -> None:
     code = (
         "import sys; sys.modules['offline_trainer'] = None\n"

@@ -299,7 +299,8 @@ def test_step_schedules_wait_for_an_optimizer_that_did_not_step(
 def test_the_device_can_refuse_a_fused_update() -> None:
     """The road that CUDA takes, walked on the CPU: the fused kernel leaves the update out."""
     model = small_model()
-    planned = PlannedOptimizer("optimizer", torch.optim.AdamW(model.parameters(), fused=True), None)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    planned = PlannedOptimizer("optimizer", optimizer, None, [])
     backward(model(torch.ones(2, 4, dtype=torch.float64)).sum())
     before = [p.detach().clone() for p in model.parameters()]
     planned.step(torch.tensor(False))

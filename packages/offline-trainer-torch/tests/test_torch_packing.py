@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from offline_trainer.checkpoint.json_text import from_json, to_json
 from offline_trainer.engine import HostTensor
 from offline_trainer.errors import OfflineTrainerError, StateMismatchError
-from offline_trainer_torch.host_tensors import DTYPES, from_host, to_host
+from offline_trainer_torch.host_tensors import DTYPES, HostCopies, from_host, to_host
 from offline_trainer_torch.packing import pack, unpack
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -31,9 +31,9 @@ nested: st.SearchStrategy[Any] = st.recursive(
 
 
 def through_json(value: Any) -> Any:
-    tensors: dict[str, HostTensor] = {}
-    packed = from_json(to_json(pack(value, "state", tensors)))
-    return unpack(packed, lambda name: from_host(tensors[name]))
+    copies = HostCopies()
+    packed = from_json(to_json(pack(value, "state", copies)))
+    return unpack(packed, lambda name: from_host(copies.tensors[name]))
 
 
 @given(nested)
@@ -53,14 +53,14 @@ def test_tensors_of_every_dtype_come_back(dtype: torch.dtype, shape: tuple[int, 
 
 
 def test_tensors_are_named_by_the_keys_on_the_way() -> None:
-    tensors: dict[str, HostTensor] = {}
-    pack({"state": {0: {"exp_avg": torch.ones(1)}}, "lr": [torch.ones(())]}, "adam", tensors)
-    assert set(tensors) == {"adam.state.0.exp_avg", "adam.lr.0"}
+    copies = HostCopies()
+    pack({"state": {0: {"exp_avg": torch.ones(1)}}, "lr": [torch.ones(())]}, "adam", copies)
+    assert set(copies.tensors) == {"adam.state.0.exp_avg", "adam.lr.0"}
 
 
 def test_what_cannot_be_saved_is_named() -> None:
     with pytest.raises(OfflineTrainerError, match=r"`state\.a\.1` is a builtins\.object"):
-        pack({"a": [1, object()]}, "state", {})
+        pack({"a": [1, object()]}, "state", HostCopies())
     with pytest.raises(OfflineTrainerError, match=r"cannot hold torch\.complex64"):
         to_host(torch.ones(1, dtype=torch.complex64))
 

@@ -321,13 +321,6 @@ def test_other_trainable_parameters_are_refused(start_engine: Any) -> None:
         start_engine(frozen(1)).restore(state)
 
 
-def test_another_schedule_is_refused(start_engine: Any) -> None:
-    state = start_engine(nn.Linear(4, 3)).snapshot()
-    schedule = SchedulerFactory("sched_cls.ExponentialLR", kwargs={"gamma": 0.5})
-    with pytest.raises(StateMismatchError, match="schedule is ExponentialLR in this config"):
-        start_engine(nn.Linear(4, 3), scheduler=schedule).restore(state)
-
-
 def test_other_optimizer_names_are_refused(start_engine: Any) -> None:
     state = start_engine(nn.Linear(4, 3)).snapshot()
     plan = OptimizerPlan("actor", ("model",), OptimizerFactory("optim_cls.SGD"))

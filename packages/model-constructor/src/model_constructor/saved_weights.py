@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "MANIFEST.json"
 WEIGHTS = "model.safetensors"
+AVERAGES = "ema.safetensors"
 STATE = "state.json"
 RUN = "run.json"
 FORMAT_VERSION = 1
@@ -47,6 +48,8 @@ def read_weights(
     source: Path, run: Path, data: Mapping[str, Any]
 ) -> tuple[Path, dict[str, Tensor]]:
     """The checkpoint that was read, and its tensors by name; a shared one under each name.
+
+    Where the run kept averaged weights, they stand for the others.
 
     Args:
         source: A checkpoint, or a folder of them, or the run directory: of several the newest good
@@ -142,6 +145,8 @@ def _read_tensors(checkpoint: Path, manifest: _Manifest) -> dict[str, Tensor]:
 
     with _reading(checkpoint):
         tensors = load(_verified(checkpoint / WEIGHTS, manifest))
+        if AVERAGES in manifest.hashes:
+            tensors |= load(_verified(checkpoint / AVERAGES, manifest))
         state = json.loads(_verified(checkpoint / STATE, manifest))
         aliases: Mapping[str, str] = state["values"]["model"]["aliases"]
         return {**tensors, **{name: tensors[first] for name, first in aliases.items()}}

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine
+from offline_trainer.initial_weights import InitFrom
 from offline_trainer.protocols import Objective
 from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import SignalFlag
@@ -50,7 +51,7 @@ class RunContext:
         signals: Tells that the run was asked to stop.
         resume: The checkpoint to go on from.
         same_metrics_file: Whether `metrics_file` is the file that the checkpoint's run wrote.
-        init_from: The checkpoint whose weights to start from.
+        init_from: Whose weights to start from.
         callback_names: Registry keys of the callbacks, for messages.
         outcome: Set by the trainer that ran the loop.
         test_metrics: Set by the trainer when there was a test set.
@@ -67,7 +68,7 @@ class RunContext:
     signals: SignalFlag
     resume: Checkpoint | None = None
     same_metrics_file: bool = False
-    init_from: Checkpoint | None = None
+    init_from: InitFrom | None = None
     callback_names: Sequence[str] = ()
     outcome: Outcome = "done"
     global_step: int = 0

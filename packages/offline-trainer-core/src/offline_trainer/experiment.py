@@ -22,7 +22,6 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
-from offline_trainer.checkpoint import reading
 from offline_trainer.components import Builder, save_settings, takes_context
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
@@ -151,7 +150,7 @@ def run_experiment(
     loggers = builder.section("loggers") or []
     trainer = builder.section("trainer")
     saving = save_settings(callbacks, sources)
-    init_from = reading.resolve(Path(run.init_from)) if run.init_from else None
+    init_from = run.read_init_from()
     datamodule = builder.datamodule(run.seed)
     has_part = builder.part_finder(datamodule, engine)
     validate_with_data(prepared.resolved, has_part)

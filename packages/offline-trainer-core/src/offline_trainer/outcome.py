@@ -74,10 +74,12 @@ class RunRecord:
         state, exit_code, message = _classify(error, self._context.outcome)
         message = shown(message) if message else None
         context = self._context
-        self._directory.write_status(
-            Status(state, context.global_step, context.epoch, exit_code, message)
-        )
-        self._directory.append_event("end", state=state, step=context.global_step, message=message)
+        status = Status(state, context.global_step, context.epoch, exit_code, message)
+        try:
+            self._directory.write_status(status)
+            self._directory.append_event("end", state=state, step=status.step, message=message)
+        except OfflineTrainerError as unwritten:  # how the run ended counts for more
+            notice(f"the outcome is not written down: {unwritten}")
         self._tell("ot_run_end", run=self._info, outcome=state)
 
     def _tell(self, hook: str, **arguments: Any) -> None:

@@ -47,6 +47,11 @@ _COMPONENTS = (
         "offline_trainer.callbacks.model_checkpoint:ModelCheckpoint",
         "Save checkpoints every so many steps or epochs, and at the end.",
     ),
+    (
+        "cb.ema",
+        "offline_trainer.callbacks.ema:Ema",
+        "Average the weights; validation, test and export use the average.",
+    ),
     ("log.stdout", "offline_trainer.loggers.stdout:StdoutLogger", "Metrics as printed lines."),
     (
         "log.jsonl",

@@ -12,8 +12,9 @@ from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Duration, Unit, parse_duration
-from offline_trainer.engine import Engine, HostState, OptimizerPlan, Task
+from offline_trainer.engine import Engine, OptimizerPlan, Task
 from offline_trainer.evaluation import isolated_random_streams
+from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.loop import Loop, LoopOptions
@@ -143,7 +144,10 @@ class DefaultTrainer:
         )
         context.engine.setup(task, context.example_batch)
         if context.init_from is not None:
-            _load_weights(context.engine, context.init_from)
+            start_from(context.engine, context.init_from)
+        for index, callback in enumerate(callbacks):
+            if hasattr(callback, "attach"):
+                _attach(callback, context.engine, index)
         if context.resume is not None:
             context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
@@ -246,13 +250,11 @@ def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> No
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
 
 
-def _load_weights(engine: Engine, checkpoint: Checkpoint) -> None:
-    fresh = engine.snapshot()
-    saved = checkpoint.state
-    tensors = {**fresh.tensors, "model": saved.tensors["model"]}
-    of_the_model = {group: value for group, value in saved.values.items() if group == "model"}
-    engine.restore(HostState(tensors, {**fresh.values, **of_the_model}))
-    notice(f"weights taken from {checkpoint.path}; optimizer, schedule and data start anew")
+def _attach(callback: Any, engine: Engine, index: int) -> None:
+    try:
+        callback.attach(engine)
+    except ParameterError as error:
+        raise error.within("callbacks", index) from error
 
 
 def _class_names(callbacks: Sequence[Any]) -> list[str]:

@@ -18,7 +18,6 @@ from model_constructor.torch.builder import build
 from offline_trainer.engine import (
     EvalOutput,
     HostState,
-    HostTensor,
     Interval,
     RunSettings,
     Scalar,
@@ -29,11 +28,19 @@ from offline_trainer.engine import (
     Window,
 )
 from offline_trainer.errors import StateMismatchError
+from offline_trainer.notices import notice
 from offline_trainer.protocols import Objective
+from offline_trainer_torch.averages import WeightAverages
 from offline_trainer_torch.batches import place, to_numpy
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
+from offline_trainer_torch.host_tensors import HostCopies
 from offline_trainer_torch.lazy import initialise_models
-from offline_trainer_torch.model_state import check_models, restore_models, save_models
+from offline_trainer_torch.model_state import (
+    check_models,
+    non_finite_buffers,
+    restore_models,
+    save_models,
+)
 from offline_trainer_torch.packing import pack, unpack
 from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
 from offline_trainer_torch.precision import autocast, check_precision, make_scaler
@@ -69,6 +76,8 @@ class TorchEngine:
         self._run = RunSettings()
         self._autocast = autocast("fp32", self.device)
         self._scaler: torch.amp.GradScaler | None = None
+        self._averages: WeightAverages | None = None
+        self._not_finite: frozenset[str] = frozenset()
         self._step = 0
 
     def prepare(self, run: RunSettings) -> str:
@@ -116,6 +125,8 @@ class TorchEngine:
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
+        self._averages = None
+        self._not_finite = non_finite_buffers(self.models)
         self._objective = task.objective
         self._after_step = getattr(task.objective, "after_step", None)
         self._scaler = make_scaler(self._run.precision)
@@ -144,6 +155,8 @@ class TorchEngine:
             with torch.no_grad():
                 self._after_step(self.models, self._step)
         self._step += 1
+        if self._averages is not None:
+            self._averages.update(self._step)
         return outputs[0] if len(outputs) == 1 else _combined(outputs)
 
     def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
@@ -188,24 +201,46 @@ class TorchEngine:
         """A context after which the streams of Python, NumPy and torch stand where they stood."""
         return isolated_streams(self.device)
 
+    def average_weights(self, decay: float, every_n_steps: int = 1) -> None:
+        """Keep an exponential moving average of the weights from here on.
+
+        Args:
+            decay: Share of the average that stays at each update.
+            every_n_steps: How often it is updated.
+        """
+        self._averages = WeightAverages(self.models, decay, every_n_steps)
+
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which evaluation sees averaged weights, if some are kept."""
-        return nullcontext()
+        return self._averages.in_place() if self._averages is not None else nullcontext()
 
     def snapshot(self, into: HostState | None = None) -> HostState:
-        """An immutable copy of models, optimizers, schedules and torch's random streams."""
-        model, model_values = save_models(self.models)
-        optimizer: dict[str, HostTensor] = {}
-        optimizer_values = {name: item.save(optimizer) for name, item in self.optimizers.items()}
+        """A copy of models, averages, optimizers, schedules and torch's random streams.
+
+        Args:
+            into: An earlier one whose memory is used again.
+        """
+        earlier = into.tensors if into is not None else {}
+        copies = {name: HostCopies(earlier.get(name)) for name in ("model", "optimizer", "rng")}
+        if self._averages is not None:
+            copies["ema"] = HostCopies(earlier.get("ema"))
+            self._averages.save(copies["ema"])
         scaler = self._scaler.state_dict() if self._scaler is not None else None
-        return HostState(
-            {"model": model, "optimizer": optimizer, "rng": save_streams(self.device)},
-            {
-                "model": model_values,
-                "optimizer": optimizer_values,
-                "engine": {"step": self._step, "scaler": pack(scaler, "scaler", optimizer)},
+        values = {
+            "model": save_models(self.models, copies["model"]),
+            "optimizer": {
+                name: item.save(copies["optimizer"]) for name, item in self.optimizers.items()
             },
-        )
+            "engine": {
+                "step": self._step,
+                "scaler": pack(scaler, "scaler", copies["optimizer"]),
+            },
+        }
+        save_streams(self.device, copies["rng"])
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        tensors = {name: group.tensors for name, group in copies.items()}
+        return HostState(tensors, values, self._not_finite)
 
     def restore(self, state: HostState) -> None:
         """Go back to a snapshot. Nothing is changed unless all of it fits.
@@ -225,6 +260,10 @@ class TorchEngine:
             planned.check(saved[name])
         restore_streams(self.device, tensors["rng"])
         restore_models(self.models, tensors["model"], values["model"])
+        if self._averages is not None:
+            self._averages.restore(tensors.get("ema"))
+        elif "ema" in tensors:
+            notice("the checkpoint's averaged weights are left out: the config has no cb.ema")
         self._step = values["engine"]["step"]
         for name, planned in self.optimizers.items():
             planned.restore(saved[name], tensors["optimizer"])

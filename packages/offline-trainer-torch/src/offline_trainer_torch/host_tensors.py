@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import torch
@@ -37,11 +38,40 @@ def dtype_name(dtype: torch.dtype) -> str:
     return _NAMES[dtype]
 
 
-def to_host(tensor: torch.Tensor) -> HostTensor:
-    """An immutable copy of a tensor's bytes, row-major."""
-    host = tensor.detach().cpu().contiguous()
-    data = host.reshape(-1).view(torch.uint8).numpy().tobytes()
-    return HostTensor(dtype_name(tensor.dtype), tuple(tensor.shape), data)
+def to_host(tensor: torch.Tensor, into: HostTensor | None = None) -> HostTensor:
+    """A copy of a tensor's bytes, row-major.
+
+    From a CUDA device the copy may still be on its way; who wants to read it waits for the device.
+
+    Args:
+        tensor: On any device, of any strides.
+        into: An earlier copy whose memory is used again, if it has the same dtype and shape.
+    """
+    form = dtype_name(tensor.dtype), tuple(tensor.shape)
+    if into is None or (into.dtype, into.shape) != form:
+        size = tensor.numel() * tensor.dtype.itemsize
+        fresh = torch.empty(size, dtype=torch.uint8, pin_memory=tensor.is_cuda)
+        into = HostTensor(*form, fresh.numpy().data)
+    if into.data:
+        view = torch.frombuffer(into.data, dtype=tensor.dtype).view(tensor.shape)
+        view.copy_(tensor.detach(), non_blocking=tensor.is_cuda)
+    return into
+
+
+class HostCopies:
+    """Collects copies of tensors by name, into the memory of earlier ones of the same form.
+
+    Args:
+        earlier: What was collected before, and nobody reads any more.
+    """
+
+    def __init__(self, earlier: Mapping[str, HostTensor] | None = None) -> None:
+        self.tensors: dict[str, HostTensor] = {}
+        self._earlier = earlier or {}
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Copy one tensor."""
+        self.tensors[name] = to_host(tensor, self._earlier.get(name))
 
 
 def from_host(saved: HostTensor) -> torch.Tensor:
@@ -64,6 +94,5 @@ def from_host(saved: HostTensor) -> torch.Tensor:
         )
     if not expected_bytes:
         return torch.empty(saved.shape, dtype=dtype)
-    return (
-        torch.frombuffer(bytearray(saved.data), dtype=torch.uint8).view(dtype).reshape(saved.shape)
-    )
+    # Copied, for the saved bytes stay as they are, and so that they are aligned.
+    return torch.frombuffer(bytearray(saved.data), dtype=dtype).view(saved.shape)

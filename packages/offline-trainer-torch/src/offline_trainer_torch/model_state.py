@@ -11,32 +11,41 @@ from torch import nn
 
 from offline_trainer.engine import HostTensor, Json
 from offline_trainer.errors import StateMismatchError
-from offline_trainer_torch.host_tensors import dtype_name, from_host, to_host
+from offline_trainer_torch.host_tensors import HostCopies, dtype_name, from_host
 from offline_trainer_torch.packing import pack, unpack
 
 MAX_SHOWN = 8
 
 
-def save_models(models: Mapping[str, nn.Module]) -> tuple[dict[str, HostTensor], Json]:
-    """Tensors named ``<model>.<state dict key>``, and what is no tensor.
+def save_models(models: Mapping[str, nn.Module], copies: HostCopies) -> Json:
+    """Copy tensors, named ``<model>.<state dict key>``.
 
     Returns:
-        The tensors, and ``{"aliases": {name: name it shares its bytes with}, "extra": {...}}``.
+        What is no tensor: ``{"aliases": {name: name it shares its bytes with}, "extra": {...}}``.
     """
-    tensors: dict[str, HostTensor] = {}
     aliases: dict[str, str] = {}
     extra: dict[str, Json] = {}
     stored: dict[tuple[Any, ...], str] = {}
     for name, value in _named_state(models):
         if not isinstance(value, torch.Tensor):
-            extra[name] = pack(value, name, tensors)
+            extra[name] = pack(value, name, copies)
             continue
         first = stored.setdefault(_identity(value), name) if value.numel() else name
         if first == name:
-            tensors[name] = to_host(value)
+            copies.add(name, value)
         else:
             aliases[name] = first
-    return tensors, {"aliases": aliases, "extra": extra}
+    return {"aliases": aliases, "extra": extra}
+
+
+def non_finite_buffers(models: Mapping[str, nn.Module]) -> frozenset[str]:
+    """Names of buffers that hold infinities before any training: masks, for instance."""
+    return frozenset(
+        f"{model_name}.{name}"
+        for model_name, model in models.items()
+        for name, buffer in model.named_buffers()
+        if buffer.is_floating_point() and not bool(torch.isfinite(buffer).all())
+    )
 
 
 def check_models(

@@ -15,36 +15,36 @@ from typing import Any
 import numpy as np
 import torch
 
-from offline_trainer.engine import HostTensor, Json
+from offline_trainer.engine import Json
 from offline_trainer.errors import OfflineTrainerError, StateMismatchError
-from offline_trainer_torch.host_tensors import to_host
+from offline_trainer_torch.host_tensors import HostCopies
 
 
-def pack(value: Any, name: str, tensors: dict[str, HostTensor]) -> Json:
+def pack(value: Any, name: str, copies: HostCopies) -> Json:
     """Write nested state as JSON.
 
     Args:
         value: The state.
         name: Its name; a tensor inside is called by it and by the keys on the way, with dots.
-        tensors: Where tensors go, by name.
+        copies: Where tensors go.
 
     Raises:
         OfflineTrainerError: Something in it is none of the known types; the message has its name.
 
-    >>> tensors = {}
-    >>> pack({"step": 3, "average": torch.zeros(2)}, "sgd", tensors)
+    >>> copies = HostCopies()
+    >>> pack({"step": 3, "average": torch.zeros(2)}, "sgd", copies)
     {'step': 3, 'average': {'$tensor': 'sgd.average'}}
-    >>> list(tensors)
+    >>> list(copies.tensors)
     ['sgd.average']
     """
 
     def inner(item: Any, key: object) -> Json:
-        return pack(item, f"{name}.{key}", tensors)
+        return pack(item, f"{name}.{key}", copies)
 
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, torch.Tensor):
-        tensors[name] = to_host(value)
+        copies.add(name, value)
         return {"$tensor": name}
     if isinstance(value, np.generic):
         return value.item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from offline_trainer.engine import HostTensor, Interval, Json, OptimizerPlan, Scalar
 from offline_trainer.errors import StateMismatchError
+from offline_trainer.notices import notice
 from offline_trainer.protocols import SchedulerBundle
-from offline_trainer_torch.host_tensors import from_host
+from offline_trainer_torch.host_tensors import HostCopies, from_host
 from offline_trainer_torch.packing import pack, unpack
 
 # How an optimizer computes, not what: these stay as the live run has them.
 _IMPLEMENTATION = ("fused", "foreach", "capturable", "differentiable")
+_NO_SETTING = ("params", "param_names", "initial_lr", *_IMPLEMENTATION)
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class PlannedOptimizer:
     """An optimizer and its schedule.
 
     Attributes:
+        given: The optimizer's settings as the config gives them, for each group.
         parameters: What it updates, in the order of its groups.
         needs_closure: It evaluates the loss itself, several times a step (L-BFGS).
         skips_on_device: It can leave out an update on the device's word, so nothing waits for it.
@@ -35,13 +39,16 @@ class PlannedOptimizer:
     name: str
     optimizer: torch.optim.Optimizer
     bundle: SchedulerBundle | None
+    given: list[dict[str, Json]]
     parameters: list[nn.Parameter] = field(init=False)
     needs_closure: bool = field(init=False)
     skips_on_device: bool = field(init=False)
     stepped: Scalar = False
-    _intervals_seen: int = 0
+    _seen: dict[Interval, int] = field(default_factory=lambda: {"step": 0, "epoch": 0, "metric": 0})
+    _schedule_at_start: Json = field(init=False)
 
     def __post_init__(self) -> None:
+        self._schedule_at_start = self._schedule_settings()
         groups = self.optimizer.param_groups
         self.parameters = [item for group in groups for item in group["params"]]
         closure = inspect.signature(self.optimizer.step).parameters.get("closure")
@@ -83,51 +90,47 @@ class PlannedOptimizer:
         Raises:
             KeyError: It watches a metric that ``metrics`` does not have.
         """
+        if interval == "step" and not self.stepped:
+            return
+        self._seen[interval] += 1
         bundle = self.bundle
         if bundle is None or bundle.interval != interval:
             return
-        if interval == "step" and not self.stepped:
-            return
-        self._intervals_seen += 1
-        if self._intervals_seen % bundle.frequency:
+        if self._seen[interval] % bundle.frequency:
             return
         if isinstance(bundle.scheduler, ReduceLROnPlateau):
             bundle.scheduler.step(metrics[str(bundle.monitor)])
         else:
             bundle.scheduler.step()
 
-    def save(self, tensors: dict[str, HostTensor]) -> Json:
-        """The state of both; tensors go into ``tensors`` under this optimizer's name."""
+    def save(self, copies: HostCopies) -> Json:
+        """The state of both; tensors are copied under this optimizer's name."""
         schedule: Json = None
         if self.bundle is not None:
-            state = pack(self.bundle.scheduler.state_dict(), f"{self.name}.schedule", tensors)
-            schedule = {
-                "class": type(self.bundle.scheduler).__name__,
-                "intervals_seen": self._intervals_seen,
-                "state": state,
-            }
+            state = self.bundle.scheduler.state_dict()
+            schedule = pack(state, f"{self.name}.schedule", copies)
         return {
             "class": type(self.optimizer).__name__,
             "shapes": [list(item.shape) for item in self.parameters],
-            "state": pack(self.optimizer.state_dict(), self.name, tensors),
+            "given": self.given,
+            "state": pack(self.optimizer.state_dict(), self.name, copies),
+            "schedule_at_start": self._schedule_at_start,
             "schedule": schedule,
+            "seen": dict(self._seen),
         }
 
     def check(self, saved: Json) -> None:
         """Compare a saved state with what is live, changing nothing.
 
         Raises:
-            StateMismatchError: It is another optimizer, other parameters or another schedule.
+            StateMismatchError: It is another optimizer, or of other parameters.
         """
-        schedule = type(self.bundle.scheduler).__name__ if self.bundle is not None else "none"
-        saved_schedule = saved["schedule"]["class"] if saved["schedule"] is not None else "none"
         shapes = [list(item.shape) for item in self.parameters]
         groups = len(self.optimizer.param_groups)
         for what, here, there in (
             ("class", type(self.optimizer).__name__, saved["class"]),
             ("parameter shapes", shapes, saved["shapes"]),
             ("number of parameter groups", groups, len(saved["state"]["param_groups"])),
-            ("schedule", schedule, saved_schedule),
         ):
             if here != there:
                 raise StateMismatchError(
@@ -137,21 +140,92 @@ class PlannedOptimizer:
                 )
 
     def restore(self, saved: Json, tensors: Mapping[str, HostTensor]) -> None:
-        """Set both to a saved state that `check` has accepted."""
+        """Set both to a saved state that `check` has accepted.
+
+        Where the config gives other settings or another schedule than it did then, they count from
+        here on: the schedule is the new one, advanced to where the run stands.
+        """
 
         def take(name: str) -> torch.Tensor:
             return from_host(tensors[name])
 
+        self._seen = dict(saved["seen"])
+        changes = self._changes(saved)
+        if changes:
+            self._advance_schedule(saved)
         state = unpack(saved["state"], take)
-        live_groups = self.optimizer.param_groups
-        for group, live in zip(state["param_groups"], live_groups, strict=True):
-            group.update({key: live[key] for key in _IMPLEMENTATION if key in live})
+        for group, live in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
+            ours = live.keys() - {"params"} if changes else live.keys() & {*_IMPLEMENTATION}
+            group.update({key: live[key] for key in ours})
         self.optimizer.load_state_dict(state)
         self._keep_saved_dtypes(state["state"])
-        if self.bundle is not None and saved["schedule"] is not None:
-            self.bundle.scheduler.load_state_dict(unpack(saved["schedule"]["state"], take))
-            self._intervals_seen = saved["schedule"]["intervals_seen"]
+        if self.bundle is not None and not changes:
+            self.bundle.scheduler.load_state_dict(unpack(saved["schedule"], take))
         self.stepped = False
+        if changes:
+            notice(
+                f"optimizer `{self.name}` goes on with this config's settings "
+                f"({'; '.join(changes)}): its learning rate is {self.learning_rate:g} from here on"
+            )
+
+    def _changes(self, saved: Json) -> list[str]:
+        """What the config gives otherwise than it did when the state was saved."""
+        changed = [
+            f"{key}: {there.get(key)} → {here.get(key)}"
+            for here, there in zip(self.given, saved["given"], strict=True)
+            for key in {**there, **here}
+            if here.get(key) != there.get(key)
+        ]
+        if not changed and self._schedule_at_start != saved["schedule_at_start"]:
+            names = [
+                found["class"] if found is not None else "none"
+                for found in (saved["schedule_at_start"], self._schedule_at_start)
+            ]
+            before, now = names
+            changed = [
+                f"schedule: {before} → {now}" if before != now else f"schedule: another {now}"
+            ]
+        return list(dict.fromkeys(changed))
+
+    def _schedule_settings(self) -> Json:
+        """What a schedule that has not been advanced is."""
+        if self.bundle is None:
+            return None
+        return {
+            "class": type(self.bundle.scheduler).__name__,
+            "interval": self.bundle.interval,
+            "frequency": self.bundle.frequency,
+            "state": pack(self.bundle.scheduler.state_dict(), "schedule", HostCopies()),
+        }
+
+    def _advance_schedule(self, saved: Json) -> None:
+        """Advance a fresh schedule to where the run stands.
+
+        A schedule that watches a metric cannot be: what it has lowered so far is kept.
+        """
+        if self.bundle is None:
+            return
+        if self.bundle.interval == "metric":
+            for group, given, there in zip(
+                self.optimizer.param_groups,
+                saved["given"],
+                saved["state"]["param_groups"],
+                strict=True,
+            ):
+                group["lr"] = group["lr"] * there["lr"] / given["lr"]
+            return
+        times = self._seen[self.bundle.interval] // self.bundle.frequency
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch expects a step of the optimizer before
+            try:
+                for _ in range(times):
+                    self.bundle.scheduler.step()
+            except ValueError as error:
+                name = type(self.bundle.scheduler).__name__
+                raise StateMismatchError(
+                    f"the new schedule {name} cannot be advanced by {times}: {error}",
+                    help="make it at least as long as the run is by now",
+                ) from error
 
     def _keep_saved_dtypes(self, saved: Mapping[int, Mapping[str, Any]]) -> None:
         """Undo the cast of state to the parameter's dtype that loading makes."""
@@ -175,6 +249,20 @@ def _planned(
     chosen = {name: models[name] for name in plan.models}
     over = next(iter(chosen.values())) if len(chosen) == 1 else nn.ModuleDict(chosen)
     optimizer = plan.factory.build(over, registry=registry)
+    given = [_settings(group) for group in optimizer.param_groups]
     factory = plan.scheduler_factory
     bundle = factory.build(optimizer, registry=registry) if factory is not None else None
-    return PlannedOptimizer(plan.name, optimizer, bundle)
+    return PlannedOptimizer(plan.name, optimizer, bundle, given)
+
+
+def _settings(group: Mapping[str, Any]) -> dict[str, Json]:
+    """The settings of a parameter group as plain data."""
+    return {key: _plain(value) for key, value in group.items() if key not in _NO_SETTING}
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        return float(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)

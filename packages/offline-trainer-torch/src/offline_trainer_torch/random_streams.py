@@ -14,29 +14,29 @@ import numpy as np
 import torch
 
 from offline_trainer.engine import HostTensor
-from offline_trainer.errors import StateMismatchError
-from offline_trainer_torch.host_tensors import from_host, to_host
+from offline_trainer.notices import notice
+from offline_trainer_torch.host_tensors import HostCopies, from_host
 
 
-def save_streams(device: torch.device) -> dict[str, HostTensor]:
-    """The state of the CPU's stream, and of the device's own."""
-    return {f"torch.{kind}": to_host(state) for kind, state in _states(device).items()}
+def save_streams(device: torch.device, copies: HostCopies) -> None:
+    """Copy the state of the CPU's stream, and of the device's own."""
+    for kind, state in _states(device).items():
+        copies.add(f"torch.{kind}", state)
 
 
 def restore_streams(device: torch.device, saved: Mapping[str, HostTensor]) -> None:
     """Set the streams to a saved state.
 
-    Raises:
-        StateMismatchError: The state was saved on another kind of device.
+    On another kind of device the stream of that device stays as it is, with a notice.
     """
-    expected = {f"torch.{kind}" for kind in _states(device)}
-    if set(saved) != expected:
-        raise StateMismatchError(
-            f"the checkpoint has random streams {', '.join(sorted(saved)) or '(none)'}; "
-            f"a run on {device.type} has {', '.join(sorted(expected))}",
-            help="resume on the kind of device that the checkpoint was written on",
+    states = _states(device)
+    there = {name.removeprefix("torch."): from_host(saved[name]) for name in saved}
+    if there.keys() != states.keys():
+        notice(
+            f"the checkpoint was written on {_kind(there)}, this run is on {_kind(states)}: the "
+            "random stream of the device starts anew, so the result is not that of one run"
         )
-    _set_states(device, {name.removeprefix("torch."): from_host(saved[name]) for name in saved})
+    _set_states(device, {kind: there.get(kind, state) for kind, state in states.items()})
 
 
 @contextmanager
@@ -49,6 +49,10 @@ def isolated_streams(device: torch.device) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)
         _set_states(device, states)
+
+
+def _kind(states: Mapping[str, object]) -> str:
+    return next((kind for kind in states if kind != "cpu"), "cpu")
 
 
 def _states(device: torch.device) -> dict[str, torch.Tensor]:

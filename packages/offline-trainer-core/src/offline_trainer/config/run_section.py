@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from model_constructor.config.late_typing import coerce
 from model_constructor.errors import ConfigError, ParameterError, close_matches
@@ -14,6 +14,9 @@ from offline_trainer.checkpoint.reading import AUTO, find
 from offline_trainer.engine import PRECISIONS, RunSettings, check_device_name
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.run.directory import refuse_files
+
+if TYPE_CHECKING:
+    from offline_trainer.initial_weights import InitFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class RunSection:
         deterministic: Use only deterministic operations where the framework offers them.
         resume_from: Checkpoint, run directory or ``auto``: go on exactly.
         init_from: Checkpoint or run directory: weights only, a new run.
+        init_missing: Patterns of weights that ``init_from`` may lack.
+        init_extra: Patterns of weights that only ``init_from`` may have.
     """
 
     name: str
@@ -39,6 +44,21 @@ class RunSection:
     deterministic: bool = False
     resume_from: str | None = None
     init_from: str | None = None
+    init_missing: Sequence[str] = ()
+    init_extra: Sequence[str] = ()
+
+    def read_init_from(self) -> InitFrom | None:
+        """The weights to start from, read and verified.
+
+        Raises:
+            OfflineTrainerError: They cannot be read.
+        """
+        if self.init_from is None:
+            return None
+        from offline_trainer.checkpoint.reading import resolve
+        from offline_trainer.initial_weights import InitFrom
+
+        return InitFrom(resolve(Path(self.init_from)), self.init_missing, self.init_extra)
 
     def settings(self) -> RunSettings:
         """The part an engine acts on."""

@@ -7,7 +7,7 @@ A config uses it with ``imports: [offline_trainer.testing.numpy_engine]`` and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,9 @@ class NumpyEngine:
         self._steps = 0
         self._stepped: set[str] = set()
         self._optimizers: dict[str, Momentum] = {}
+        self._given_rates: dict[str, float] = {}
         self._schedules: dict[str, SchedulerBundle] = {}
+        self._averages: dict[str, Array] | None = None
         for plan in task.optimizers:
             parameters = {
                 f"{name}.{parameter}": variable
@@ -117,6 +119,7 @@ class NumpyEngine:
             }
             optimizer = plan.factory.build(parameters, registry=task.registry)
             self._optimizers[plan.name] = optimizer
+            self._given_rates[plan.name] = optimizer.lr
             if plan.scheduler_factory is not None:
                 bundle = plan.scheduler_factory.build(optimizer, registry=task.registry)
                 self._schedules[plan.name] = bundle
@@ -147,6 +150,10 @@ class NumpyEngine:
             after_step(self._task.models, self._steps)
         self._clear_gradients()
         self._steps += 1
+        if self._averages is not None and self._steps % self._average_every_n_steps == 0:
+            for name, variable in self._parameters().items():
+                average = self._averages[name]
+                self._averages[name] = average + (1 - self._decay) * (variable.value - average)
         return StepOutput(loss, logs, stepped=finite, finite=finite)
 
     def _differentiate(self, update: Update, window: Window) -> tuple[float, dict[str, float]]:
@@ -197,13 +204,28 @@ class NumpyEngine:
         finally:
             self._generator.bit_generator.state = state
 
-    def averaged_weights(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    def average_weights(self, decay: float, every_n_steps: int = 1) -> None:
+        self._decay, self._average_every_n_steps = decay, every_n_steps
+        self._averages = {name: v.value for name, v in self._parameters().items()}
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        parameters = self._parameters() if self._averages is not None else {}
+        kept = {name: variable.value for name, variable in parameters.items()}
+        try:
+            for name, variable in parameters.items():
+                variable.value = (self._averages or {})[name]
+            yield
+        finally:
+            for name, variable in parameters.items():
+                variable.value = kept[name]
 
     def snapshot(self, into: HostState | None = None) -> HostState:
         state: Any = self._generator.bit_generator.state
+        averages = {name: _to_host(value) for name, value in (self._averages or {}).items()}
         return HostState(
             tensors={
+                **({"ema": averages} if averages else {}),
                 "model": {name: _to_host(v.value) for name, v in self._parameters().items()},
                 "optimizer": {
                     f"{name}.{parameter}": _to_host(velocity)
@@ -213,7 +235,10 @@ class NumpyEngine:
                 "rng": {name: _to_host(value) for name, value in _philox_arrays(state).items()},
             },
             values={
-                "optimizer": {name: optimizer.lr for name, optimizer in self._optimizers.items()},
+                "optimizer": {
+                    name: [self._given_rates[name], optimizer.lr]
+                    for name, optimizer in self._optimizers.items()
+                },
                 "rng": [state["buffer_pos"], state["has_uint32"], state["uinteger"]],
                 "steps": self._steps,
             },
@@ -231,10 +256,15 @@ class NumpyEngine:
         for name, variable in parameters.items():
             variable.value = _from_host(saved[name])
         for name, optimizer in self._optimizers.items():
-            optimizer.lr = rates[name]
+            given, rate = rates[name]
+            now = self._given_rates[name]
+            optimizer.lr = rate if now == given else rate * now / given
             for parameter in optimizer.velocity:
                 tensor = state.tensors["optimizer"][f"{name}.{parameter}"]
                 optimizer.velocity[parameter] = _from_host(tensor)
+        if self._averages is not None and "ema" in state.tensors:
+            saved = state.tensors["ema"]
+            self._averages = {name: _from_host(saved[name]) for name in self._averages}
         self._restore_generator(state)
         self._steps = state.values["steps"]
 
