@@ -101,6 +101,10 @@ class Loop:
         self.hooks.call("on_interrupt", self.state)
         self._save(must_succeed=True)
 
+    def leave(self) -> None:
+        """After a failure: what is being saved is saved to its end."""
+        self._saver.wait()
+
     def _epoch(self) -> None:
         self.hooks.call("on_epoch_start", self.state)
         before = self.state.global_step

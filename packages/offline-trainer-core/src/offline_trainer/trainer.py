@@ -179,7 +179,9 @@ class DefaultTrainer:
             context.outcome = "done" if loop.run() else "interrupted"
             if context.outcome == "done" and self._test_after_fit:
                 self._test(loop, context)
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):
+                loop.leave()
             loop.hooks.call("on_exception", loop.state)
             raise
         finally:
