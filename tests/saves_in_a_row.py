@@ -72,7 +72,7 @@ def config(engine: str, asynchronous: bool) -> dict[str, Any]:
 
 def main() -> None:
     engine, mode = sys.argv[1:]
-    os.fsync = lambda descriptor: None  # memory is looked at here, not the disk
+    os.fsync = lambda fd: None  # memory is looked at here, not the disk
     watch = ModuleType("watch")
     vars(watch)["register"] = lambda registry: registry.add("cb.watch", Watch)
     sys.modules["watch"] = watch
