@@ -245,7 +245,7 @@ def leaving_config(small_config: MakeConfig, out_dir: str) -> dict[str, Any]:
         run={"out_dir": out_dir},
         settings={"allowed_import_prefixes": ["offline_trainer.", "leaving_data."]},
         imports=["offline_trainer.testing.numpy_engine", "leaving_data"],
-        callbacks=checkpoints(every_n_epochs=1),
+        callbacks=checkpoints(every_n_epochs=1, monitor="val_loss", save_top_k=2),
     )
     config["data"] = {**config["data"], "_type_": "data.leaving", "batch_size": 3}
     config["trainer"]["val_every_n_steps"] = 2
@@ -258,7 +258,7 @@ def leaving_config(small_config: MakeConfig, out_dir: str) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.parametrize("at", [1, 2, 9, 15])
+@pytest.mark.parametrize("at", [1, 2, 9, 15, 29])
 def test_a_signal_in_a_validation_leaves_and_the_validation_is_done_again(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -272,6 +272,8 @@ def test_a_signal_in_a_validation_leaves_and_the_validation_is_done_again(
     monkeypatch.setattr(Leaving, "at", None)
     result = run_experiment(leaving_config(small_config, "run"), resume="auto")
     assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+    best = [run.out_dir / "checkpoints/best" for run in (golden, result)]
+    assert best[0].read_text() == best[1].read_text()
 
 
 # --- starting from weights -------------------------------------------------------------------

@@ -115,6 +115,7 @@ class CheckpointStore:
         self._file_system = file_system or FileSystem()
         self._parent: str | None = None
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
+        self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
@@ -135,17 +136,25 @@ class CheckpointStore:
             )
         return checkpoint
 
-    def continue_from(self, checkpoint: Checkpoint) -> None:
+    def continue_from(self, checkpoint: Checkpoint, *, complete: bool = True) -> None:
         """Make the next save a child of ``checkpoint``, of this directory or of another run.
 
         Newer checkpoints in this directory are an abandoned line from now on; they are moved to
         the folder ``trash`` when the first new one is committed, and stay there.
+
+        Args:
+            checkpoint: Where the run goes on from.
+            complete: Whether all that belongs to its step had happened; if not, the step may be
+                saved once more, and then takes the place of the first.
         """
         self._parent = checkpoint.manifest.sha256
         self._measured.clear()
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
+            # With no other one to fall back to, it is not touched: there is always a checkpoint.
+            others = len(step_directories(self.directory)) > 1
+            self._incomplete = None if complete or not others else checkpoint.step
         # Attempts tell lines apart, so ours must be above every one that is here.
         for path in step_directories(self.directory).values():
             with suppress(DamagedCheckpointError):
@@ -158,7 +167,7 @@ class CheckpointStore:
 
     def has(self, step: int) -> bool:
         """Whether this run has saved a step, or went on from it."""
-        return step in self._saved
+        return step in self._saved and step != self._incomplete
 
     def rehearse(self, save: Save) -> None:
         """Do everything that a save does, leave nothing: a full or read-only disk shows now.
@@ -186,7 +195,7 @@ class CheckpointStore:
         """
         step = save.step
         target = self.directory / step_name(step)
-        if step in self._saved:
+        if self.has(step):
             return target
         refuse_non_finite(save.state, step)
         temporary = target.with_name(f"{_WRITING}{target.name}")
@@ -194,8 +203,10 @@ class CheckpointStore:
             abandoned = self._abandoned()
             self._make_room()
             manifest = self._write(temporary, save)
-            if step in abandoned:
-                self._move_to_trash(abandoned.pop(step))
+            if step in abandoned or step == self._incomplete:
+                self._move_to_trash(abandoned.pop(step, target))
+                self._incomplete = None
+                self._measured.pop(step, None)
             self._file_system.rename(temporary, target)
             self._saved.add(step)
             self._parent = manifest.sha256

@@ -92,7 +92,7 @@ def open_store(
         hash_beside=not settings.asynchronous,
     )
     if resumed is not None:
-        store.continue_from(resumed)
+        store.continue_from(resumed, complete=not resumed.loop_state["validation_owed"])
     return store
 
 
