@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,21 +84,31 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 class Reference:
-    """Copy, hash, write and wait for the disk, one after the other, of as many bytes."""
+    """Copy, hash, write and wait for the disk, one after the other, of as many bytes.
 
-    def __init__(self, size: int, folder: Path) -> None:
-        self.source = memoryview(np.random.default_rng(0).bytes(size))
-        self.target = memoryview(bytearray(size))
+    Args:
+        sizes: Bytes of each tensor; they lie one after the other and are copied one by one.
+    """
+
+    def __init__(self, sizes: Sequence[int], folder: Path) -> None:
+        size = sum(sizes)
+        self.source = np.frombuffer(np.random.default_rng(0).bytes(size), np.uint8)
+        self.target = np.ones(size, np.uint8)
+        ends = np.cumsum(sizes)[:-1]
+        self.parts = list(
+            zip(np.split(self.target, ends), np.split(self.source, ends), strict=True)
+        )
         self.file = folder / "reference"
 
     def copy(self) -> None:
-        self.target[:] = self.source
+        for target, source in self.parts:
+            np.copyto(target, source)
 
     def save(self) -> None:
         self.copy()
-        hashlib.sha256(self.target).hexdigest()
+        view = self.target.data
+        hashlib.sha256(view).hexdigest()
         with self.file.open("wb", buffering=0) as file:
-            view = self.target
             while view:
                 view = view[file.write(view) :]
             os.fsync(file.fileno())
@@ -159,10 +169,11 @@ def measure(folder: Path) -> None:
     rehearsal = seconds(lambda: sync.rehearse(dict, step=0, epoch=0))
     resident.append(resident_gb())
     groups = engine.snapshot(sync._buffers).tensors.values()
-    size = sum(len(tensor.data) for group in groups for tensor in group.values())
+    sizes = [len(tensor.data) for group in groups for tensor in group.values()]
     background.rehearse(dict, step=0, epoch=0)
     background.collect(wait=True)
-    reference = Reference(size, folder)
+    size = sum(sizes)
+    reference = Reference(sizes, folder)
     reference.save()
     times: dict[str, list[float]] = {}
     rates: list[float] = []
