@@ -182,13 +182,12 @@ def run_experiment(
             callback_names=[component_name(spec) for spec in prepared.data.get("callbacks") or []],
         )
         info = RunInfo(run.name, manifest.run_id, directory.root, run.seed, shown)
-        record = RunRecord(
-            directory,
-            lambda: write_records(directory, manifest, resolved, shown, datamodule),
-            context,
-            prepared.plugins,
-            info,
-        )
+
+        def write() -> None:
+            write_records(directory, manifest, resolved, shown, datamodule)
+            context.store.settle()
+
+        record = RunRecord(directory, write, context, prepared.plugins, info)
         arguments = {
             "model": models if "models" in prepared.data else models["model"],
             "datamodule": datamodule,

@@ -64,6 +64,11 @@ def step_name(step: int) -> str:
     return f"step-{step:012d}"
 
 
+def is_step_name(name: str) -> bool:
+    """Whether a directory of this name is a checkpoint."""
+    return _STEP_NAME.fullmatch(name) is not None
+
+
 def step_directories(directory: Path) -> dict[int, Path]:
     """What bears the name of a checkpoint, by step, lowest first."""
     if not directory.is_dir():

@@ -4,7 +4,7 @@ A save: temporary directory beside the target → every file written exclusively
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
 committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
 between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
-``deleting-…`` directory that the next save removes.
+``deleting-…`` directory; the run that goes on removes it and does what was left to do.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from offline_trainer.checkpoint.manifest import (
 )
 from offline_trainer.checkpoint.pins import is_pinned
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
+from offline_trainer.checkpoint.replaced import make_way, put_back, remove_replaced
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
@@ -118,6 +119,7 @@ class CheckpointStore:
         self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
+        self._left: list[Path] = []  # of a line that a commit of ours left for good
 
     def latest(self) -> Checkpoint | None:
         """The newest good checkpoint; None where there has never been one.
@@ -127,6 +129,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: There are some, or were, and none of them is good.
         """
+        put_back(self._file_system, self.directory)
         checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
         if checkpoint is None and step_directories(self.quarantine):
             raise CheckpointError(
@@ -152,14 +155,35 @@ class CheckpointStore:
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
-            # With no other one to fall back to, it is not touched: there is always a checkpoint.
-            others = len(step_directories(self.directory)) > 1
-            self._incomplete = None if complete or not others else checkpoint.step
-        # Attempts tell lines apart, so ours must be above every one that is here.
+            self._incomplete = None if complete else checkpoint.step
+        manifests: dict[Path, Manifest] = {}
         for path in step_directories(self.directory).values():
             with suppress(DamagedCheckpointError):
-                attempt = reading.read_manifest(path, self._file_system).attempt
-                self.attempt = max(self.attempt, attempt + 1)
+                manifests[path] = reading.read_manifest(path, self._file_system)
+        # Attempts tell lines apart, so ours must be above every one that is here.
+        self.attempt = max([self.attempt, *(one.attempt + 1 for one in manifests.values())])
+        self._left = _left_already(checkpoint.manifest, manifests)
+
+    def settle(self) -> None:
+        """Do what a crash kept from being done after the commit that the run goes on from.
+
+        The run may have nothing left to save, and then no later save would do it. What only the
+        next commit abandons is left as it is.
+
+        Raises:
+            OfflineTrainerError: The disk refuses.
+        """
+        if self._base == _BEFORE_ANY_STEP:
+            return
+        with reported(f"remove what a crash left in {self.directory}"):
+            for path in self._left:
+                self._move_to_trash(path)
+            self._left.clear()
+            if not self._abandoned():
+                self._point(LAST_NAME, step_name(self._base))
+                self._remove_old()
+            self._remove_leftovers()
+            remove_replaced(self._file_system, self.directory)
 
     def leaves_a_line(self) -> bool:
         """Whether there are newer checkpoints here than the one that the run goes on from."""
@@ -203,17 +227,21 @@ class CheckpointStore:
             abandoned = self._abandoned()
             self._make_room()
             manifest = self._write(temporary, save)
-            if step in abandoned or step == self._incomplete:
-                self._move_to_trash(abandoned.pop(step, target))
+            if step in abandoned:
+                self._move_to_trash(abandoned.pop(step))
+            if step == self._incomplete:
+                make_way(self._file_system, target)
+            self._file_system.rename(temporary, target)
+            if step == self._incomplete:
                 self._incomplete = None
                 self._measured.pop(step, None)
-            self._file_system.rename(temporary, target)
             self._saved.add(step)
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
             self._point(LAST_NAME, target.name)
             for path in abandoned.values():
                 self._move_to_trash(path)
+            remove_replaced(self._file_system, self.directory)
             self._remove_old()
         return target
 
@@ -328,7 +356,9 @@ class CheckpointStore:
         return self.directory / step_name(step)
 
     def _point(self, pointer: str, name: str) -> None:
-        replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
+        path, content = self.directory / pointer, f"{name}\n".encode()
+        if not (path.is_file() and path.read_bytes() == content):
+            replace_file(self._file_system, path, content)
 
     def _move_to_trash(self, path: Path) -> None:
         self._move(path, self.directory / TRASH_NAME)
@@ -347,6 +377,20 @@ class CheckpointStore:
         self._file_system.sync_directory(folder)
         self._file_system.sync_directory(path.parent)
         return target
+
+
+def _left_already(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[Path]:
+    """Checkpoints that a commit of our line left when it went on from an older one, its parent.
+
+    Args:
+        ours: The newest of our line.
+        manifests: Of all checkpoints in the directory.
+    """
+    parents = [one.step for one in manifests.values() if one.sha256 == ours.parent]
+    since = parents[0] if parents else ours.step
+    return [
+        path for path, one in manifests.items() if one.attempt < ours.attempt and one.step > since
+    ]
 
 
 def _state_text(state: HostState, loop_state: Json) -> bytes:
