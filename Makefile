@@ -38,7 +38,7 @@ test-full: $(STAMP)  ## run all tests, and the campaigns at full length
 	$(BIN)/python -m pytest --numprocesses 2 --quiet --full
 
 reliability: $(STAMP)  ## run the campaigns, a line for each; ROWS= SEED=0 CASE= TIER=commit
-	@PYTHONPATH=tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \
+	@PYTHONPATH=tests:packages/offline-trainer-core/tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \
 	  --tier $(or $(TIER),commit) $(if $(CASE),--case $(CASE))
 
 check: $(STAMP)  ## lint, format, types, import rules

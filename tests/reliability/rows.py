@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from reliability import concurrency, invariance, resume, sigkill, sigkill_operation
 from reliability.row import Row
 
-ROWS: tuple[Row, ...] = ()
+ROWS: tuple[Row, ...] = (
+    sigkill.NUMPY,
+    sigkill.TORCH,
+    sigkill_operation.ROW,
+    resume.ROW,
+    invariance.ROW,
+    concurrency.ROW,
+)
 
 
 def named(names: str) -> list[Row]:
