@@ -1,4 +1,4 @@
-"""``ot``'s own commands: the module of each, and its line in ``ot --help``."""
+"""``ot``'s own commands: the module of each, and its line in the help."""
 
 from __future__ import annotations
 
@@ -14,3 +14,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("offline_trainer.cli.run", "Train what a config describes."),
     "schema": ("offline_trainer.cli.schema", "Print the JSON Schema of configs, for editors."),
 }
+
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "config": {
+        "diff": ("offline_trainer.cli.config_diff", "Compare two configs or runs by meaning."),
+        "explain": (
+            "offline_trainer.cli.config_explain",
+            "Show who set a value, and what was before.",
+        ),
+        "migrate": (
+            "offline_trainer.cli.config_migrate",
+            "Rewrite files for what was renamed.",
+        ),
+        "show": ("offline_trainer.cli.config_show", "Print the config with everything resolved."),
+    },
+}
+"""The commands that are groups, and what each has of its own; plugins may add to it."""
+
+NAMES = frozenset([*COMMANDS, *(f"{group} {name}" for group in GROUPS for name in GROUPS[group])])
+"""Everything that can be typed after ``ot`` without any plugin."""
