@@ -43,6 +43,7 @@ from offline_trainer.checkpoint.removal import (
     remove_leftovers,
 )
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
+from offline_trainer.checkpoint.set_aside import reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -314,8 +315,7 @@ class CheckpointStore:
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
             moved = self._move(path, self.quarantine)
-            reason = moved.with_name(f"{moved.name}.reason.txt")
-            replace_file(self._file_system, reason, f"{damage}\n".encode())
+            replace_file(self._file_system, reason_file(moved), f"{damage}\n".encode())
         notice(f"damaged checkpoint moved to {moved}: {damage}")
 
     def _move(self, path: Path, folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("offline_trainer.cli.check", "Check a config without training."),
+    "ckpt": ("offline_trainer.cli.ckpt", "List, verify, compare and remove checkpoints."),
     "config": ("offline_trainer.cli.config", "Show, explain and compare configs."),
     "describe": ("offline_trainer.cli.describe", "Show a component's parameters and a snippet."),
     "doctor": ("offline_trainer.cli.doctor", "Show the environment and what is wrong in it."),
@@ -16,6 +17,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "ckpt": {
+        "diff": ("offline_trainer.cli.ckpt_diff", "Compare two checkpoints by meaning."),
+        "ls": ("offline_trainer.cli.ckpt_ls", "List the checkpoints of a run."),
+        "pin": ("offline_trainer.cli.ckpt_pin", "Keep checkpoints from being removed."),
+        "rm": ("offline_trainer.cli.ckpt_rm", "Remove checkpoints."),
+        "show": ("offline_trainer.cli.ckpt_show", "Show what is in a checkpoint."),
+        "unpin": ("offline_trainer.cli.ckpt_unpin", "Let pinned checkpoints be removed again."),
+        "verify": ("offline_trainer.cli.ckpt_verify", "Read checkpoints whole and check hashes."),
+    },
     "config": {
         "diff": ("offline_trainer.cli.config_diff", "Compare two configs or runs by meaning."),
         "explain": (
