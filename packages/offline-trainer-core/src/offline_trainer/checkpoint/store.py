@@ -9,7 +9,6 @@ between leaves the old checkpoints or the old and the new one, and a ``writing-â
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,8 +33,17 @@ from offline_trainer.checkpoint.manifest import (
     make_manifest,
 )
 from offline_trainer.checkpoint.pins import is_pinned
+from offline_trainer.checkpoint.pointers import BEST_NAME, LAST_NAME, point
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
+from offline_trainer.checkpoint.removal import (
+    REHEARSAL,
+    TRASH_NAME,
+    WRITING,
+    remove_checkpoints,
+    remove_leftovers,
+)
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
+from offline_trainer.checkpoint.set_aside import reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -45,13 +53,6 @@ from offline_trainer.errors import (
 )
 from offline_trainer.notices import notice
 
-LAST_NAME = "last"
-BEST_NAME = "best"
-TRASH_NAME = "trash"
-DELETING = "deleting-"
-_WRITING = "writing-"
-_REHEARSAL = f"{_WRITING}rehearsal"
-_LEFTOVER = re.compile(rf"{_REHEARSAL}|({_WRITING}|{DELETING})step-\d{{12}}")
 _BEFORE_ANY_STEP = -1
 
 
@@ -179,8 +180,8 @@ class CheckpointStore:
         with reported(f"save checkpoints in {self.directory}"):
             self._abandoned()
             self._make_room()
-            self._write(self.directory / _REHEARSAL, save)
-            remove_tree(self._file_system, self.directory / _REHEARSAL)
+            self._write(self.directory / REHEARSAL, save)
+            remove_tree(self._file_system, self.directory / REHEARSAL)
 
     def save(self, save: Save) -> Path:
         """Commit a checkpoint; a step that this run has saved already is left as it is.
@@ -198,7 +199,7 @@ class CheckpointStore:
         if self.has(step):
             return target
         refuse_non_finite(save.state, step)
-        temporary = target.with_name(f"{_WRITING}{target.name}")
+        temporary = target.with_name(f"{WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
             abandoned = self._abandoned()
             self._make_room()
@@ -211,7 +212,7 @@ class CheckpointStore:
             self._saved.add(step)
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
-            self._point(LAST_NAME, target.name)
+            point(self._file_system, self.directory, LAST_NAME, step)
             for path in abandoned.values():
                 self._move_to_trash(path)
             self._remove_old()
@@ -276,7 +277,7 @@ class CheckpointStore:
         if self.retention.monitor is not None:
             best = self.retention.ranked(measured)[:1]
             if best:
-                self._point(BEST_NAME, step_name(best[0]))
+                point(self._file_system, self.directory, BEST_NAME, best[0])
         protected = {self._base, *(step for step in measured if is_pinned(self._path(step)))}
         victims = self.retention.victims(measured, protected)
         if not victims:
@@ -285,11 +286,8 @@ class CheckpointStore:
             self._remove_old()  # what is set aside is no longer among the newest
             return
         for step in victims:
-            path = self._path(step)
-            self._file_system.rename(path, path.with_name(f"{DELETING}{path.name}"))
             del self._measured[step]
-        self._file_system.sync_directory(self.directory)
-        self._remove_leftovers()
+        remove_checkpoints(self._file_system, self.directory, map(step_name, victims))
 
     def _look(self) -> dict[int, Mapping[str, float]]:
         """What was measured at each checkpoint here; each manifest is read once."""
@@ -317,18 +315,10 @@ class CheckpointStore:
 
     def _make_room(self) -> None:
         make_directories(self._file_system, self.directory)
-        self._remove_leftovers()
-
-    def _remove_leftovers(self) -> None:
-        for path in sorted(self.directory.iterdir()):
-            if _LEFTOVER.fullmatch(path.name):
-                remove_tree(self._file_system, path)
+        remove_leftovers(self._file_system, self.directory)
 
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
-
-    def _point(self, pointer: str, name: str) -> None:
-        replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
 
     def _move_to_trash(self, path: Path) -> None:
         self._move(path, self.directory / TRASH_NAME)
@@ -336,8 +326,7 @@ class CheckpointStore:
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
             moved = self._move(path, self.quarantine)
-            reason = moved.with_name(f"{moved.name}.reason.txt")
-            replace_file(self._file_system, reason, f"{damage}\n".encode())
+            replace_file(self._file_system, reason_file(moved), f"{damage}\n".encode())
         notice(f"damaged checkpoint moved to {moved}: {damage}")
 
     def _move(self, path: Path, folder: Path) -> Path:
