@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.run.line_file import FileEnd, LineFile
 
@@ -120,3 +122,59 @@ def test_a_write_that_does_half_the_work_is_gone_on_with(
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:1]))
     written(path, ONE, TWO)
     assert path.read_bytes() == ONE + TWO
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_counted_anew(path: Path) -> None:
+    ends = written(path, ONE, TWO)
+
+    class Unreadable(FileSystem):
+        refuses = True
+
+        def read(self, descriptor: int, buffer: memoryview) -> int:
+            if self.refuses and os.lseek(descriptor, 0, os.SEEK_CUR):
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(descriptor, buffer)
+
+    disk = Unreadable()
+    file = LineFile(path, disk)
+    with pytest.raises(OfflineTrainerError, match=r"cannot append to .*Input/output error"):
+        file.end()
+    file.append(OTHER)
+    disk.refuses = False
+    assert file.end().bytes == ends[2].bytes + len(OTHER)
+    file.close()
+    assert path.read_bytes() == ONE + TWO + OTHER
+
+
+def test_a_save_in_the_background_may_sync_while_a_line_is_appended(path: Path) -> None:
+    background: list[threading.Thread] = []
+
+    class Busy(FileSystem):
+        def write(self, descriptor: int, data: memoryview) -> int:
+            if not background:
+                background.append(threading.Thread(target=file.sync))
+                background[0].start()
+                background[0].join(0.1)  # ends only if it does not wait for this line
+            return super().write(descriptor, data)
+
+    file = LineFile(path, Busy())
+    file.append(ONE)
+    background[0].join()
+    file.append(TWO)
+    file.close()
+    assert path.read_bytes() == ONE + TWO
+
+
+def test_the_name_of_a_new_file_is_on_the_disk_after_a_sync(path: Path) -> None:
+    synced: list[Path] = []
+
+    class Watched(FileSystem):
+        def sync_directory(self, path: Path) -> None:
+            synced.append(path)
+
+    file = LineFile(path.parent / "folder" / path.name, Watched())
+    for line in (ONE, TWO):
+        file.append(line)
+        file.sync()
+    file.close()
+    assert synced == [path.parent, path.parent / "folder"]

@@ -30,6 +30,10 @@ class FileSystem:
         """Open a file that does not exist yet for writing and return its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | _BINARY, 0o666)
 
+    def open_to_append(self, path: Path) -> int:
+        """Open a file, made if need be: it is read from its start and written at its end."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o666)
+
     def write(self, descriptor: int, data: memoryview) -> int:
         """Write some of ``data`` and return how many bytes; may be fewer than all."""
         return os.write(descriptor, data)

@@ -1,7 +1,8 @@
 """A file of lines that a checkpoint can refer to: it knows its end, and goes back to one.
 
 A disk that refuses a line loses nothing: lines wait in memory for the next attempt, and no
-checkpoint that counts them is committed before they are on the disk.
+checkpoint that counts them is committed before they are on the disk. A save in the background
+syncs the file while the loop appends to it, so there is a lock.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
+    make_directories,
     replace_file,
     reported,
     unused_name,
@@ -33,6 +36,10 @@ class FileEnd:
 class LineFile:
     """Appends lines to a file, which need not exist yet.
 
+    Args:
+        path: The file.
+        file_system: Where faults are put in tests.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = LineFile(Path(folder) / "lines")
@@ -41,8 +48,10 @@ class LineFile:
     4
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file_system: FileSystem | None = None) -> None:
         self.path = path
+        self._file_system = file_system or FileSystem()
+        self._lock = RLock()
         self._forget()
 
     def _forget(self) -> None:
@@ -51,36 +60,44 @@ class LineFile:
         self._hash = hashlib.sha256()
         self._bytes = 0
         self._refused = False
+        self._has_lasting_name = False
 
     def append(self, line: bytes) -> None:
         """Add a line. A disk that is full gets it later, with one notice."""
-        self._waiting += line
-        try:
-            if self._descriptor is not None:
-                self._count(line)
-            self._write(self._open())
-            self._refused = False
-        except OSError as error:
-            if not self._refused:
-                notice(f"cannot append to {self.path}: {error.strerror}; its lines wait in memory")
-            self._refused = True
+        with self._lock:
+            self._waiting += line
+            try:
+                if self._descriptor is not None:
+                    self._count(line)
+                self._write(self._open())
+                self._refused = False
+            except OSError as error:
+                if not self._refused:
+                    notice(
+                        f"cannot append to {self.path}: {error.strerror}; its lines wait in memory"
+                    )
+                self._refused = True
 
     def end(self) -> FileEnd:
         """Where it ends with all lines that were appended."""
-        with reported(f"append to {self.path}"):
+        with self._lock, reported(f"append to {self.path}"):
             self._open()
-        return FileEnd(self._bytes, self._hash.hexdigest())
+            return FileEnd(self._bytes, self._hash.hexdigest())
 
     def sync(self) -> None:
-        """Wait until every line is on the disk.
+        """Wait until every line that has been appended is on the disk.
 
         Raises:
             OfflineTrainerError: The disk refuses.
         """
         with reported(f"append to {self.path}"):
-            descriptor = self._open()
-            self._write(descriptor)
-            os.fsync(descriptor)
+            with self._lock:
+                descriptor = self._open()
+                self._write(descriptor)
+            self._file_system.sync(descriptor)
+            if not self._has_lasting_name:
+                self._file_system.sync_directory(self.path.parent)
+                self._has_lasting_name = True
 
     def go_back_to(self, end: FileEnd, *, keep_rest: bool = False) -> None:
         """Drop what was written after an earlier end.
@@ -94,15 +111,15 @@ class LineFile:
                 gone back to.
         """
         self.close()
-        copies = sorted(self.path.parent.glob(f"{self.path.name}.abandoned*"))
-        source = next((path for path in (self.path, *copies) if _starts_with(path, end)), None)
-        if source is None:
-            notice(
-                f"{self.path} is not the file that the checkpoint's run wrote: lines of it may be "
-                "missing or stand twice"
-            )
-            return
         with reported(f"shorten {self.path}"):
+            copies = sorted(self.path.parent.glob(f"{self.path.name}.abandoned*"))
+            source = next((path for path in (self.path, *copies) if _starts_with(path, end)), None)
+            if source is None:
+                notice(
+                    f"{self.path} is not the file that the checkpoint's run wrote: lines of it may "
+                    "be missing or stand twice"
+                )
+                return
             if not end.bytes and not self.path.exists():
                 return
             content = source.read_bytes()
@@ -110,36 +127,53 @@ class LineFile:
                 return
             if keep_rest or source != self.path:
                 self._keep_copy()
-            replace_file(FileSystem(), self.path, content[: end.bytes])
+            replace_file(self._file_system, self.path, content[: end.bytes])
 
     def close(self) -> None:
         """Close the file; lines that still wait are tried once more."""
-        if self._descriptor is not None:
-            try:
-                self._write(self._descriptor)
-            except OSError as error:
-                lines = self._waiting.count(b"\n")
-                notice(f"{lines} lines of {self.path} are lost: {error.strerror}")
-            os.close(self._descriptor)
-            self._forget()
+        with self._lock:
+            if self._descriptor is not None:
+                try:
+                    self._write(self._descriptor)
+                except OSError as error:
+                    lines = self._waiting.count(b"\n")
+                    notice(f"{lines} lines of {self.path} are lost: {error.strerror}")
+                os.close(self._descriptor)
+                self._forget()
 
     def _keep_copy(self) -> None:
         if self.path.exists():
             copy = unused_name(self.path.with_name(f"{self.path.name}.abandoned"))
-            replace_file(FileSystem(), copy, self.path.read_bytes())
+            replace_file(self._file_system, copy, self.path.read_bytes())
 
     def _write(self, descriptor: int) -> None:
         while self._waiting:
-            del self._waiting[: os.write(descriptor, self._waiting)]
+            # A copy: the bytes of a view could not be cut off afterwards.
+            written = self._file_system.write(descriptor, memoryview(bytes(self._waiting)))
+            del self._waiting[:written]
 
     def _open(self) -> int:
+        """The descriptor; known only when all that is in the file has been counted."""
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            while chunk := os.read(self._descriptor, _CHUNK_BYTES):
-                self._count(chunk)
+            make_directories(self._file_system, self.path.parent)
+            descriptor = self._file_system.open_to_append(self.path)
+            try:
+                content = self._read(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+            self._hash, self._bytes = content
             self._count(self._waiting)
         return self._descriptor
+
+    def _read(self, descriptor: int) -> tuple[hashlib._Hash, int]:
+        digest, size = hashlib.sha256(), 0
+        piece = memoryview(bytearray(_CHUNK_BYTES))
+        while count := self._file_system.read(descriptor, piece):
+            digest.update(piece[:count])
+            size += count
+        return digest, size
 
     def _count(self, content: bytes | bytearray) -> None:
         self._hash.update(content)
