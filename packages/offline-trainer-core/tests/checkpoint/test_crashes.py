@@ -14,7 +14,7 @@ from offline_trainer.checkpoint.reading import load, step_directories
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
-from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.errors import CheckpointError, OfflineTrainerError
 
 
 class SimulatedCrashError(BaseException):
@@ -227,6 +227,33 @@ def test_a_crash_while_leaving_a_line_never_mixes_the_two(
 
     at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError)
     assert seen == {30, 99}
+
+
+def test_a_crash_while_setting_aside_leaves_no_checkpoint_without_a_reason(tmp_path: Path) -> None:
+    def prepare(folder: Path) -> None:
+        save(store(folder), 1)
+        (folder / "checkpoints" / "step-000000000001" / "state.json").write_bytes(b"")
+
+    def act(folder: Path, file_system: FileSystem) -> None:
+        with pytest.raises(CheckpointError):
+            store(folder, file_system).latest()
+
+    def check(folder: Path) -> None:
+        for path in step_directories(folder / "quarantine").values():
+            assert path.with_name(f"{path.name}.reason.txt").exists()
+        with pytest.raises(CheckpointError, match="no usable checkpoint"):
+            store(folder).latest()
+
+    assert at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError) > 8
+
+
+def test_a_reason_alone_says_that_there_was_a_checkpoint(tmp_path: Path) -> None:
+    """A disk without a journal may lose both names of what is moved between two directories."""
+    quarantine = tmp_path / "quarantine"
+    quarantine.mkdir()
+    (quarantine / "step-000000000001.reason.txt").write_text("torn")
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        store(tmp_path).latest()
 
 
 def test_a_full_disk_is_one_message(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ DELETING = "deleting-"
 _WRITING = "writing-"
 _REHEARSAL = f"{_WRITING}rehearsal"
 _LEFTOVER = re.compile(rf"{_REHEARSAL}|({_WRITING}|{DELETING})step-\d{{12}}")
+_REASON = ".reason.txt"
 _BEFORE_ANY_STEP = -1
 
 
@@ -127,7 +128,7 @@ class CheckpointStore:
             CheckpointError: There are some, or were, and none of them is good.
         """
         checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
-        if checkpoint is None and step_directories(self.quarantine):
+        if checkpoint is None and self._has_set_aside():
             raise CheckpointError(
                 f"no usable checkpoint: every one that was in {self.directory} is damaged",
                 help=f"the damaged ones and the reasons are in {self.quarantine}; "
@@ -320,22 +321,38 @@ class CheckpointStore:
         replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
 
     def _move_to_trash(self, path: Path) -> None:
-        self._move(path, self.directory / TRASH_NAME)
+        folder = self.directory / TRASH_NAME
+        self._make_folder(folder)
+        self._move(path, unused_name(folder / path.name))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
-        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            moved = self._move(path, self.quarantine)
-            reason = moved.with_name(f"{moved.name}.reason.txt")
-            replace_file(self._file_system, reason, f"{damage}\n".encode())
-        notice(f"damaged checkpoint moved to {moved}: {damage}")
+        """Move a damaged checkpoint to quarantine.
 
-    def _move(self, path: Path, folder: Path) -> Path:
+        The reason goes first: a crash never leaves a checkpoint there without one, and even where
+        it loses both names of what is moved, the reason says that there was something.
+        """
+        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
+            self._make_folder(self.quarantine)
+            target = unused_name(self.quarantine / path.name)
+            reason = target.with_name(f"{target.name}{_REASON}")
+            replace_file(self._file_system, reason, f"{damage}\n".encode())
+            self._move(path, target)
+        notice(f"damaged checkpoint moved to {target}: {damage}")
+
+    def _has_set_aside(self) -> bool:
+        if step_directories(self.quarantine):
+            return True
+        return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{_REASON}"))
+
+    def _make_folder(self, folder: Path) -> None:
         make_directories(self._file_system, folder)
-        target = unused_name(folder / path.name)
+        # A process that made it may have been ended before its name was on the disk.
+        self._file_system.sync_directory(folder.parent)
+
+    def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)
-        self._file_system.sync_directory(folder)
+        self._file_system.sync_directory(target.parent)
         self._file_system.sync_directory(path.parent)
-        return target
 
 
 def _state_text(state: HostState, loop_state: Json) -> bytes:
