@@ -30,6 +30,8 @@ TENSORS_SUFFIX = ".safetensors"
 QUARANTINE_NAME = "quarantine"
 AUTO = "auto"
 """In place of a path: go on if there is something to go on from."""
+REPLACED = "replaced-"
+"""Before the name of a checkpoint whose place another one is about to take."""
 _STEP_NAME = re.compile(r"step-(\d{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -65,13 +67,18 @@ def step_name(step: int) -> str:
 
 
 def step_directories(directory: Path) -> dict[int, Path]:
-    """What bears the name of a checkpoint, by step, lowest first."""
+    """What bears the name of a checkpoint, by step, lowest first.
+
+    One that was about to be replaced by another of its step counts until that is there.
+    """
     if not directory.is_dir():
         return {}
     with reported(f"list {directory}"):
         names = sorted(entry.name for entry in directory.iterdir())
-    matches = [_STEP_NAME.fullmatch(name) for name in names]
-    return {int(match[1]): directory / match[0] for match in matches if match}
+    # In alphabetical order, what has the name itself comes after what was to be replaced.
+    matches = [(_STEP_NAME.fullmatch(name.removeprefix(REPLACED)), name) for name in names]
+    found = {int(match[1]): directory / name for match, name in matches if match}
+    return dict(sorted(found.items()))
 
 
 def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest:

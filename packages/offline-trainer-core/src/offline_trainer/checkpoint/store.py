@@ -4,11 +4,13 @@ A save: temporary directory beside the target → every file written exclusively
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
 committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
 between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
-``deleting-…`` directory that the next save removes.
+``deleting-…`` directory that the next save removes. Where the name is that of an abandoned line's
+checkpoint, that one is ``replaced-…`` for a moment, under which it is found as well.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -117,6 +119,7 @@ class CheckpointStore:
         self._parent: str | None = None
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
     def latest(self) -> Checkpoint | None:
@@ -169,7 +172,6 @@ class CheckpointStore:
         """
         refuse_non_finite(save.state, save.step)
         with reported(f"save checkpoints in {self.directory}"):
-            self._abandoned()
             self._make_room()
             self._write(self.directory / _REHEARSAL, save)
             remove_tree(self._file_system, self.directory / _REHEARSAL)
@@ -192,17 +194,17 @@ class CheckpointStore:
         refuse_non_finite(save.state, step)
         temporary = target.with_name(f"{_WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
-            abandoned = self._abandoned()
             self._make_room()
             manifest = self._write(temporary, save)
-            if step in abandoned:
-                self._move_to_trash(abandoned.pop(step))
+            if step in self._abandoned():
+                self._put_beside(target)
             self._file_system.rename(temporary, target)
             self._saved.add(step)
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
             self._point(LAST_NAME, target.name)
-            for path in abandoned.values():
+            self._end_replacing()
+            for path in self._abandoned().values():
                 self._move_to_trash(path)
             self._remove_old()
         return target
@@ -278,7 +280,6 @@ class CheckpointStore:
             path = self._path(step)
             self._file_system.rename(path, path.with_name(f"{DELETING}{path.name}"))
             del self._measured[step]
-        self._file_system.sync_directory(self.directory)
         self._remove_leftovers()
 
     def _look(self) -> dict[int, Mapping[str, float]]:
@@ -306,13 +307,35 @@ class CheckpointStore:
         return False
 
     def _make_room(self) -> None:
-        make_directories(self._file_system, self.directory)
+        self._abandoned()  # whose directory it is comes first
+        if not (self._has_directory and self.directory.is_dir()):
+            make_directories(self._file_system, self.directory)
+            self._has_directory = True
+        self._end_replacing()
         self._remove_leftovers()
 
+    def _put_beside(self, path: Path) -> None:
+        """Free a name for another checkpoint; until that has it, this one still counts."""
+        self._file_system.rename(path, path.with_name(f"{reading.REPLACED}{path.name}"))
+        self._file_system.sync_directory(self.directory)
+
+    def _end_replacing(self) -> None:
+        """Trash what was replaced; what was to be and was not gets its name back."""
+        for path in sorted(self.directory.glob(f"{reading.REPLACED}step-*")):
+            target = path.with_name(path.name.removeprefix(reading.REPLACED))
+            if os.path.lexists(target):
+                self._move_to_trash(path, target.name)
+            else:
+                self._file_system.rename(path, target)
+                self._file_system.sync_directory(self.directory)
+
     def _remove_leftovers(self) -> None:
-        for path in sorted(self.directory.iterdir()):
-            if _LEFTOVER.fullmatch(path.name):
-                remove_tree(self._file_system, path)
+        left = [path for path in self.directory.iterdir() if _LEFTOVER.fullmatch(path.name)]
+        if left:
+            # A crash must not give one its old name back, with half of its files.
+            self._file_system.sync_directory(self.directory)
+        for path in sorted(left):
+            remove_tree(self._file_system, path)
 
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
@@ -320,10 +343,10 @@ class CheckpointStore:
     def _point(self, pointer: str, name: str) -> None:
         replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
 
-    def _move_to_trash(self, path: Path) -> None:
+    def _move_to_trash(self, path: Path, name: str | None = None) -> None:
         folder = self.directory / TRASH_NAME
-        self._make_folder(folder)
-        self._move(path, unused_name(folder / path.name))
+        make_directories(self._file_system, folder)
+        self._move(path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
         """Move a damaged checkpoint to quarantine.
@@ -332,7 +355,7 @@ class CheckpointStore:
         it loses both names of what is moved, the reason says that there was something.
         """
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            self._make_folder(self.quarantine)
+            make_directories(self._file_system, self.quarantine)
             target = unused_name(self.quarantine / path.name)
             reason = target.with_name(f"{target.name}{_REASON}")
             replace_file(self._file_system, reason, f"{damage}\n".encode())
@@ -343,11 +366,6 @@ class CheckpointStore:
         if step_directories(self.quarantine):
             return True
         return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{_REASON}"))
-
-    def _make_folder(self, folder: Path) -> None:
-        make_directories(self._file_system, folder)
-        # A process that made it may have been ended before its name was on the disk.
-        self._file_system.sync_directory(folder.parent)
 
     def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)
