@@ -356,7 +356,7 @@ class CheckpointStore:
         """
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
             make_directories(self._file_system, self.quarantine)
-            target = unused_name(self.quarantine / path.name)
+            target = unused_name(self.quarantine / path.name.removeprefix(reading.REPLACED))
             reason = target.with_name(f"{target.name}{_REASON}")
             replace_file(self._file_system, reason, f"{damage}\n".encode())
             self._move(path, target)
