@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reliability.scratch import folder_for
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -16,11 +18,13 @@ class Case:
 
     Attributes:
         number: Counts from 0.
+        seed: Of the campaign: with it, cases can share what is costly to make.
         random: Seeded by row, seed and number.
         folder: An empty folder of its own.
     """
 
     number: int
+    seed: int
     random: random.Random
     folder: Path
 
@@ -36,6 +40,7 @@ class Row:
         full_cases: How many `make test-full` runs.
         run_case: Raises an exception when a case fails.
         chunks: Into how many tests the cases of a commit are divided, to run beside each other.
+        in_memory: Whether the folder of a case is on a disk in memory, where there is one.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Row:
     full_cases: int
     run_case: Callable[[Case], None]
     chunks: int = 2
+    in_memory: bool = False
 
 
 @dataclass(slots=True)
@@ -61,10 +67,13 @@ class Report:
 def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int = 3) -> Report:
     """Run cases; stops after some failures."""
     report = Report()
+    place = folder_for(in_memory=row.in_memory)
     for number in numbers:
         report.cases += 1
-        with tempfile.TemporaryDirectory(prefix=f"{row.name}-{number}-") as folder:
-            case = Case(number, random.Random(f"{row.name} {seed} {number}"), Path(folder))
+        with tempfile.TemporaryDirectory(prefix=f"{row.name}-{number}-", dir=place) as folder:
+            case = Case(
+                number, seed, random.Random(f"{row.name} {seed} {number}"), Path(folder).resolve()
+            )
             try:
                 row.run_case(case)
             except Exception:  # noqa: BLE001 - whatever a case raises is a failure of it

@@ -71,7 +71,9 @@ def test_show_for_people(
     assert lines[0] == f"{checkpoint(run, 8)}  verified"
     assert "  step     8" in lines
     assert any(line.startswith("model: 4 tensors, ") for line in lines)
-    assert lines.index("state: loop.metrics") < lines.index("state: loop.measured_at")
+    assert lines.index("state: loop.measurements.latest") < lines.index(
+        "state: loop.measurements.measured_at"
+    )
     assert all(len(line) <= 80 for line in lines)
 
 

@@ -31,6 +31,8 @@ TENSORS_SUFFIX = ".safetensors"
 QUARANTINE_NAME = "quarantine"
 AUTO = "auto"
 """In place of a path: go on if there is something to go on from."""
+REPLACED = "replaced-"
+"""Before the name of a checkpoint whose place another one is about to take."""
 _STEP_NAME = re.compile(r"step-([0-9]{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -76,13 +78,17 @@ def step_of(name: str) -> int | None:
 
 
 def step_directories(directory: Path) -> dict[int, Path]:
-    """What bears the name of a checkpoint, by step, lowest first."""
+    """What bears the name of a checkpoint, by step, lowest first.
+
+    One that was about to be replaced by another of its step counts until that is there.
+    """
     if not directory.is_dir():
         return {}
     with reported(f"list {directory}"):
         names = sorted(entry.name for entry in directory.iterdir())
-    steps = {name: step_of(name) for name in names}
-    return {step: directory / name for name, step in steps.items() if step is not None}
+    # In alphabetical order, what has the name itself comes after what was to be replaced.
+    steps = {step_of(name.removeprefix(REPLACED)): directory / name for name in names}
+    return {step: steps[step] for step in sorted(step for step in steps if step is not None)}
 
 
 def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest:

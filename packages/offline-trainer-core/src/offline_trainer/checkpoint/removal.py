@@ -22,12 +22,14 @@ def remove_checkpoints(file_system: FileSystem, directory: Path, names: Iterable
     """
     for name in names:
         file_system.rename(directory / name, directory / f"{_DELETING}{name}")
-    file_system.sync_directory(directory)
     remove_leftovers(file_system, directory)
 
 
 def remove_leftovers(file_system: FileSystem, directory: Path) -> None:
     """Remove what a save or a removal that was cut off has left in a folder."""
-    for path in sorted(directory.iterdir()):
-        if _LEFTOVER.fullmatch(path.name):
-            remove_tree(file_system, path)
+    left = [path for path in directory.iterdir() if _LEFTOVER.fullmatch(path.name)]
+    if left:
+        # A crash must not give one its old name back, with half of its files.
+        file_system.sync_directory(directory)
+    for path in sorted(left):
+        remove_tree(file_system, path)

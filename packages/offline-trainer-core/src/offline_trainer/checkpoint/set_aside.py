@@ -13,6 +13,7 @@ from offline_trainer.checkpoint.reading import step_name
 from offline_trainer.errors import DamagedCheckpointError
 
 _NAME = re.compile(r"step-[0-9]{12}(-[0-9]+)?")
+REASON_SUFFIX = ".reason.txt"
 _MOST_REASON_BYTES = 1 << 12
 
 
@@ -44,7 +45,7 @@ def is_name_of_checkpoint(name: str) -> bool:
 
 def reason_file(path: Path) -> Path:
     """The file beside a checkpoint in quarantine that says why it is there."""
-    return path.with_name(f"{path.name}.reason.txt")
+    return path.with_name(f"{path.name}{REASON_SUFFIX}")
 
 
 def _reason(path: Path) -> str:

@@ -4,11 +4,13 @@ A save: temporary directory beside the target → every file written exclusively
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
 committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
 between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
-``deleting-…`` directory that the next save removes.
+``deleting-…`` directory that the next save removes. Where the name is that of an abandoned line's
+checkpoint, that one is ``replaced-…`` for a moment, under which it is found as well.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,7 +45,7 @@ from offline_trainer.checkpoint.removal import (
     remove_leftovers,
 )
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
-from offline_trainer.checkpoint.set_aside import reason_file
+from offline_trainer.checkpoint.set_aside import REASON_SUFFIX, reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -118,6 +120,7 @@ class CheckpointStore:
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
     def latest(self) -> Checkpoint | None:
@@ -129,7 +132,7 @@ class CheckpointStore:
             CheckpointError: There are some, or were, and none of them is good.
         """
         checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
-        if checkpoint is None and step_directories(self.quarantine):
+        if checkpoint is None and self._has_set_aside():
             raise CheckpointError(
                 f"no usable checkpoint: every one that was in {self.directory} is damaged",
                 help=f"the damaged ones and the reasons are in {self.quarantine}; "
@@ -153,9 +156,7 @@ class CheckpointStore:
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
-            # With no other one to fall back to, it is not touched: there is always a checkpoint.
-            others = len(step_directories(self.directory)) > 1
-            self._incomplete = None if complete or not others else checkpoint.step
+            self._incomplete = None if complete else checkpoint.step
         # Attempts tell lines apart, so ours must be above every one that is here.
         for path in step_directories(self.directory).values():
             with suppress(DamagedCheckpointError):
@@ -178,7 +179,6 @@ class CheckpointStore:
         """
         refuse_non_finite(save.state, save.step)
         with reported(f"save checkpoints in {self.directory}"):
-            self._abandoned()
             self._make_room()
             self._write(self.directory / REHEARSAL, save)
             remove_tree(self._file_system, self.directory / REHEARSAL)
@@ -201,11 +201,10 @@ class CheckpointStore:
         refuse_non_finite(save.state, step)
         temporary = target.with_name(f"{WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
-            abandoned = self._abandoned()
             self._make_room()
             manifest = self._write(temporary, save)
-            if step in abandoned or step == self._incomplete:
-                self._move_to_trash(abandoned.pop(step, target))
+            if step in self._abandoned() or step == self._incomplete:
+                self._put_beside(target)
                 self._incomplete = None
                 self._measured.pop(step, None)
             self._file_system.rename(temporary, target)
@@ -213,7 +212,8 @@ class CheckpointStore:
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
             point(self._file_system, self.directory, LAST_NAME, step)
-            for path in abandoned.values():
+            self._end_replacing()
+            for path in self._abandoned().values():
                 self._move_to_trash(path)
             self._remove_old()
         return target
@@ -314,28 +314,58 @@ class CheckpointStore:
         return False
 
     def _make_room(self) -> None:
-        make_directories(self._file_system, self.directory)
+        self._abandoned()  # whose directory it is comes first
+        if not (self._has_directory and self.directory.is_dir()):
+            make_directories(self._file_system, self.directory)
+            self._has_directory = True
+        self._end_replacing()
         remove_leftovers(self._file_system, self.directory)
+
+    def _put_beside(self, path: Path) -> None:
+        """Free a name for another checkpoint; until that has it, this one still counts."""
+        self._file_system.rename(path, path.with_name(f"{reading.REPLACED}{path.name}"))
+        self._file_system.sync_directory(self.directory)
+
+    def _end_replacing(self) -> None:
+        """Trash what was replaced; what was to be and was not gets its name back."""
+        for path in sorted(self.directory.glob(f"{reading.REPLACED}step-*")):
+            target = path.with_name(path.name.removeprefix(reading.REPLACED))
+            if os.path.lexists(target):
+                self._move_to_trash(path, target.name)
+            else:
+                self._file_system.rename(path, target)
+                self._file_system.sync_directory(self.directory)
 
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
 
-    def _move_to_trash(self, path: Path) -> None:
-        self._move(path, self.directory / TRASH_NAME)
+    def _move_to_trash(self, path: Path, name: str | None = None) -> None:
+        folder = self.directory / TRASH_NAME
+        make_directories(self._file_system, folder)
+        self._move(path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
-        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            moved = self._move(path, self.quarantine)
-            replace_file(self._file_system, reason_file(moved), f"{damage}\n".encode())
-        notice(f"damaged checkpoint moved to {moved}: {damage}")
+        """Move a damaged checkpoint to quarantine.
 
-    def _move(self, path: Path, folder: Path) -> Path:
-        make_directories(self._file_system, folder)
-        target = unused_name(folder / path.name)
+        The reason goes first: a crash never leaves a checkpoint there without one, and even where
+        it loses both names of what is moved, the reason says that there was something.
+        """
+        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
+            make_directories(self._file_system, self.quarantine)
+            target = unused_name(self.quarantine / path.name.removeprefix(reading.REPLACED))
+            replace_file(self._file_system, reason_file(target), f"{damage}\n".encode())
+            self._move(path, target)
+        notice(f"damaged checkpoint moved to {target}: {damage}")
+
+    def _has_set_aside(self) -> bool:
+        if step_directories(self.quarantine):
+            return True
+        return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{REASON_SUFFIX}"))
+
+    def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)
-        self._file_system.sync_directory(folder)
+        self._file_system.sync_directory(target.parent)
         self._file_system.sync_directory(path.parent)
-        return target
 
 
 def _state_text(state: HostState, loop_state: Json) -> bytes:
