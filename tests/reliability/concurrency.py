@@ -83,4 +83,5 @@ ROW = Row(
     commit_cases=25,
     full_cases=100,
     run_case=run_case,
+    in_memory=True,
 )

@@ -74,4 +74,5 @@ ROW = Row(
     commit_cases=64,
     full_cases=256,
     run_case=run_case,
+    in_memory=True,
 )

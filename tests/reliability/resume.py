@@ -77,4 +77,5 @@ ROW = Row(
     commit_cases=400,
     full_cases=2000,
     run_case=run_case,
+    in_memory=True,
 )

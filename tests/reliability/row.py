@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import traceback
@@ -11,8 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MEMORY = "/dev/shm"
-"""Where Linux has folders that are in memory: thousands of cases need not wait for a disk."""
+from reliability.scratch import folder_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +19,14 @@ class Case:
 
     Attributes:
         number: Counts from 0.
+        seed: Of the campaign: with it, cases can share what is costly to make.
         random: Seeded by row, seed and number.
         folder: An empty folder of its own.
         tally: What is counted over all cases of a row that run together.
     """
 
     number: int
+    seed: int
     random: random.Random
     folder: Path
     tally: Counter[str] = field(default_factory=Counter)
@@ -43,6 +43,7 @@ class Row:
         full_cases: How many `make test-full` runs.
         run_case: Raises an exception when a case fails.
         chunks: Into how many tests the cases of a commit are divided, to run beside each other.
+        in_memory: Whether the folder of a case is on a disk in memory, where there is one.
         enough: Raises when what many cases counted shows that they met too little of what they are
             there for; not called for a single case.
     """
@@ -53,6 +54,7 @@ class Row:
     full_cases: int
     run_case: Callable[[Case], None]
     chunks: int = 2
+    in_memory: bool = False
     enough: Callable[[Report], None] | None = None
 
 
@@ -69,14 +71,15 @@ class Report:
         return self.cases - len(self.failures)
 
 
-def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int = 300) -> Report:
+def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int = 3) -> Report:
     """Run cases; stops after some failures."""
     report = Report()
+    place = folder_for(in_memory=row.in_memory)
     for number in numbers:
         report.cases += 1
-        with tempfile.TemporaryDirectory(prefix=f"{row.name}-{number}-", dir=place()) as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{row.name}-{number}-", dir=place) as folder:
             source = random.Random(f"{row.name} {seed} {number}")
-            case = Case(number, source, Path(folder), report.tally)
+            case = Case(number, seed, source, Path(folder).resolve(), report.tally)
             try:
                 row.run_case(case)
             except Exception:  # noqa: BLE001 - whatever a case raises is a failure of it
@@ -91,11 +94,6 @@ def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int =
         except AssertionError as error:
             report.failures.append(f"{row.name}: {error}, in {report.cases} cases")
     return report
-
-
-def place() -> str | None:
-    """Where the folders of cases are; None for the system's own place."""
-    return MEMORY if os.access(MEMORY, os.W_OK) else None
 
 
 def command(row: Row, number: int, seed: int) -> str:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from reliability import concurrency, invariance, resume, sigkill, sigkill_operation
+from reliability import (
+    concurrency,
+    corruption,
+    crash_states,
+    invariance,
+    resume,
+    sigkill,
+    sigkill_operation,
+)
 from reliability.row import Row
 
 ROWS: tuple[Row, ...] = (
+    crash_states.ROW,
     sigkill.NUMPY,
     sigkill.TORCH,
     sigkill_operation.ROW,
     resume.ROW,
     invariance.ROW,
+    corruption.ROW,
     concurrency.ROW,
 )
 

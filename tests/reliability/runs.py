@@ -19,7 +19,7 @@ from offline_trainer.checkpoint.reading import load
 from offline_trainer.experiment import RunResult, run_experiment
 from offline_trainer.run.lock import RunLock
 from reliability.configs import OUT_DIR, Config
-from reliability.row import place
+from reliability.scratch import folder_for
 
 _LEFTOVERS = ("writing-*", "deleting-*", "*.new")
 
@@ -110,6 +110,6 @@ def inside(folder: Path) -> Iterator[None]:
 
 def kept_folder() -> Path:
     """A new folder that is there until this process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="golden-", dir=place()))
+    folder = Path(tempfile.mkdtemp(prefix="golden-", dir=folder_for(in_memory=True)))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -122,6 +122,7 @@ NUMPY = Row(
     commit_cases=50,
     full_cases=250,
     run_case=partial(run_case, engine="numpy"),
+    in_memory=True,
     enough=enough,
 )
 TORCH = Row(
@@ -130,6 +131,7 @@ TORCH = Row(
     commit_cases=8,
     full_cases=200,
     run_case=partial(run_case, engine="torch"),
+    in_memory=True,
     chunks=1,
     enough=enough,
 )

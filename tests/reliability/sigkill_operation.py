@@ -67,4 +67,5 @@ ROW = Row(
     commit_cases=_CASES,
     full_cases=_CASES,
     run_case=run_case,
+    in_memory=True,
 )

@@ -14,7 +14,7 @@ from offline_trainer.checkpoint.reading import load, step_directories
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
-from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.errors import CheckpointError, OfflineTrainerError
 
 
 class SimulatedCrashError(BaseException):
@@ -131,6 +131,19 @@ def steps(folder: Path) -> list[int]:
     return list(step_directories(folder / "checkpoints"))
 
 
+def names(folder: Path) -> set[str]:
+    """What is among the checkpoints, up to the first hyphen."""
+    return {path.name.split("-")[0] for path in (folder / "checkpoints").iterdir()}
+
+
+def resumed(folder: Path) -> CheckpointStore:
+    checkpoints = store(folder)
+    latest = checkpoints.latest()
+    assert latest is not None
+    checkpoints.continue_from(latest)
+    return checkpoints
+
+
 def full_disk() -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
 
@@ -159,8 +172,7 @@ def test_a_fault_in_a_save_with_retention_leaves_the_old_or_the_new(
     seen = set()
 
     def check(folder: Path) -> None:
-        after = store(folder)
-        latest = after.latest()
+        latest = store(folder).latest()
         assert latest is not None
         assert latest.state == state(latest.step)
         assert not (folder / "quarantine").exists()  # whatever bears a name is whole
@@ -168,11 +180,9 @@ def test_a_fault_in_a_save_with_retention_leaves_the_old_or_the_new(
         for path in step_directories(folder / "checkpoints").values():
             load(path)
         seen.add(latest.step)
-        after.continue_from(latest)
-        save(after, 7)
+        save(resumed(folder), 7)
         assert steps(folder)[-1] == 7
-        names = {path.name.split("-")[0] for path in (folder / "checkpoints").iterdir()}
-        assert names <= {"step", "last"}  # leftovers are gone
+        assert names(folder) <= {"step", "last"}  # leftovers are gone
 
     operations = at_every_operation(prepare, act, check, tmp_path, fault=fault, torn=torn)
     assert operations > 60
@@ -198,7 +208,7 @@ def test_a_crash_in_the_first_save_leaves_nothing_or_the_new(tmp_path: Path) -> 
     assert operations > 15
 
 
-@pytest.mark.parametrize("first_new_step", [15, 20, 25])
+@pytest.mark.parametrize("first_new_step", [15, 20, 25, 30, 35])
 def test_a_crash_while_leaving_a_line_never_mixes_the_two(
     first_new_step: int, tmp_path: Path
 ) -> None:
@@ -224,6 +234,10 @@ def test_a_crash_while_leaving_a_line_never_mixes_the_two(
         new = folder / "checkpoints" / f"step-{first_new_step:012d}"
         committed = new.exists() and load(new).state == state(99)
         assert (latest.step, number) == ((first_new_step, 99) if committed else (30, 30))
+
+        save(resumed(folder), 40)
+        assert names(folder) <= {"step", "last", "trash"}
+        assert steps(folder)[-1] == 40
 
     at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError)
     assert seen == {30, 99}
@@ -266,13 +280,13 @@ def test_the_run_that_goes_on_does_what_a_crash_left_undone(
 
 def test_settling_leaves_what_only_the_next_commit_abandons(tmp_path: Path) -> None:
     for step in (10, 20):
-        save(store(tmp_path) if step == 10 else resumed(tmp_path, 10), step)
-    resumed(tmp_path, 10).settle()
+        save(store(tmp_path) if step == 10 else going_on_from(tmp_path, 10), step)
+    going_on_from(tmp_path, 10).settle()
     assert steps(tmp_path) == [10, 20]
     assert (tmp_path / "checkpoints" / "last").read_text() == "step-000000000020\n"
 
 
-def resumed(folder: Path, step: int) -> CheckpointStore:
+def going_on_from(folder: Path, step: int) -> CheckpointStore:
     checkpoints = store(folder)
     checkpoints.continue_from(load(folder / "checkpoints" / f"step-{step:012d}"))
     return checkpoints
@@ -301,7 +315,8 @@ def test_a_crash_while_a_step_is_saved_again_leaves_the_old_or_the_new(
         assert (latest.step, latest.state.values["number"]) in ((10, 10), (10, 99))
         again(folder)
         names = [path.name for path in (folder / "checkpoints").iterdir()]
-        assert sorted(names) == ["last", *(f"step-{step:012d}" for step in (*others, 10))]
+        kept = [f"step-{step:012d}" for step in (*others, 10)]
+        assert sorted(set(names) - {"trash"}) == ["last", *kept]
         assert load(folder / "checkpoints" / "step-000000000010").state == state(99)
 
     operations = at_every_operation(prepare, again, check, tmp_path, fault=SimulatedCrashError)
@@ -326,6 +341,33 @@ def test_a_step_that_could_not_be_saved_again_is_saved_again_later(tmp_path: Pat
         save(checkpoints, 10, number=99)
     save(checkpoints, 10, number=99)
     assert load(tmp_path / "checkpoints" / "step-000000000010").state == state(99)
+
+
+def test_a_crash_while_setting_aside_leaves_no_checkpoint_without_a_reason(tmp_path: Path) -> None:
+    def prepare(folder: Path) -> None:
+        save(store(folder), 1)
+        (folder / "checkpoints" / "step-000000000001" / "state.json").write_bytes(b"")
+
+    def act(folder: Path, file_system: FileSystem) -> None:
+        with pytest.raises(CheckpointError):
+            store(folder, file_system).latest()
+
+    def check(folder: Path) -> None:
+        for path in step_directories(folder / "quarantine").values():
+            assert path.with_name(f"{path.name}.reason.txt").exists()
+        with pytest.raises(CheckpointError, match="no usable checkpoint"):
+            store(folder).latest()
+
+    assert at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError) > 8
+
+
+def test_a_reason_alone_says_that_there_was_a_checkpoint(tmp_path: Path) -> None:
+    """A disk without a journal may lose both names of what is moved between two directories."""
+    quarantine = tmp_path / "quarantine"
+    quarantine.mkdir()
+    (quarantine / "step-000000000001.reason.txt").write_text("torn")
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        store(tmp_path).latest()
 
 
 def test_a_full_disk_is_one_message(tmp_path: Path) -> None:
@@ -411,3 +453,18 @@ def test_what_is_renamed_or_removed_is_on_the_disk_first(tmp_path: Path) -> None
     assert log.index(("sync", directory / "last.new")) < pointer
     first_removal = next(i for i, (kind, _) in enumerate(log) if kind == "remove")
     assert durable < pointer < deleting < log.index(("sync", directory), deleting) < first_removal
+
+
+def test_what_a_killed_process_did_is_on_the_disk_before_anything_rests_on_it(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "checkpoints"
+    save(store(tmp_path), 1)
+    left = (directory / "step-000000000001").rename(directory / "deleting-step-000000000001")
+    file_system = RecordingFileSystem()
+    save(store(tmp_path, file_system), 2)
+    log = file_system.log
+    made = log.index(("sync", tmp_path))
+    renamed = log.index(("sync", directory))
+    removed = log.index(("remove", left / "MANIFEST.json"))
+    assert made < renamed < removed < log.index(("rename", directory / "step-000000000002"))

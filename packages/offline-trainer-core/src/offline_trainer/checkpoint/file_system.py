@@ -10,7 +10,7 @@ import errno
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from offline_trainer.errors import OfflineTrainerError
@@ -85,8 +85,14 @@ class FileSystem:
 
 
 def make_directories(file_system: FileSystem, path: Path) -> None:
-    """Make a directory and its missing parents, each one durably."""
+    """Make a directory and its missing parents, each one durably.
+
+    The name of one that is there already is synced, too: the process that made it may have been
+    ended before it did that.
+    """
     if path.is_dir():
+        with suppress(PermissionError):  # a folder of somebody else's, which we may only pass
+            file_system.sync_directory(path.parent)
         return
     make_directories(file_system, path.parent)
     file_system.make_directory(path)

@@ -4,12 +4,14 @@ A save: temporary directory beside the target → every file written exclusively
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
 committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
 between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
-``deleting-…`` directory; the run that goes on removes it and does what was left to do.
+``deleting-…`` directory; the run that goes on removes it and does what was left to do. Where the
+name is that of an abandoned line's checkpoint, that one is ``replaced-…`` for a moment, under which
+it is found as well.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,9 +36,17 @@ from offline_trainer.checkpoint.manifest import (
     make_manifest,
 )
 from offline_trainer.checkpoint.pins import is_pinned
+from offline_trainer.checkpoint.pointers import BEST_NAME, LAST_NAME, point
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
-from offline_trainer.checkpoint.replaced import make_way, put_back, remove_replaced
+from offline_trainer.checkpoint.removal import (
+    REHEARSAL,
+    TRASH_NAME,
+    WRITING,
+    remove_checkpoints,
+    remove_leftovers,
+)
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
+from offline_trainer.checkpoint.set_aside import REASON_SUFFIX, reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -46,13 +56,6 @@ from offline_trainer.errors import (
 )
 from offline_trainer.notices import notice
 
-LAST_NAME = "last"
-BEST_NAME = "best"
-TRASH_NAME = "trash"
-DELETING = "deleting-"
-_WRITING = "writing-"
-_REHEARSAL = f"{_WRITING}rehearsal"
-_LEFTOVER = re.compile(rf"{_REHEARSAL}|({_WRITING}|{DELETING})step-\d{{12}}")
 _BEFORE_ANY_STEP = -1
 
 
@@ -115,11 +118,12 @@ class CheckpointStore:
         self._hash_beside = hash_beside
         self._file_system = file_system or FileSystem()
         self._parent: str | None = None
+        self._origin: Manifest | None = None  # of the checkpoint that the run goes on from
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
-        self._left: list[Path] = []  # of a line that a commit of ours left for good
 
     def latest(self) -> Checkpoint | None:
         """The newest good checkpoint; None where there has never been one.
@@ -129,9 +133,8 @@ class CheckpointStore:
         Raises:
             CheckpointError: There are some, or were, and none of them is good.
         """
-        put_back(self._file_system, self.directory)
         checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
-        if checkpoint is None and step_directories(self.quarantine):
+        if checkpoint is None and self._has_set_aside():
             raise CheckpointError(
                 f"no usable checkpoint: every one that was in {self.directory} is damaged",
                 help=f"the damaged ones and the reasons are in {self.quarantine}; "
@@ -150,19 +153,16 @@ class CheckpointStore:
             complete: Whether all that belongs to its step had happened; if not, the step may be
                 saved once more, and then takes the place of the first.
         """
+        self._origin = checkpoint.manifest
         self._parent = checkpoint.manifest.sha256
         self._measured.clear()
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
             self._incomplete = None if complete else checkpoint.step
-        manifests: dict[Path, Manifest] = {}
-        for path in step_directories(self.directory).values():
-            with suppress(DamagedCheckpointError):
-                manifests[path] = reading.read_manifest(path, self._file_system)
         # Attempts tell lines apart, so ours must be above every one that is here.
-        self.attempt = max([self.attempt, *(one.attempt + 1 for one in manifests.values())])
-        self._left = _left_already(checkpoint.manifest, manifests)
+        for manifest in self._manifests().values():
+            self.attempt = max(self.attempt, manifest.attempt + 1)
 
     def settle(self) -> None:
         """Do what a crash kept from being done after the commit that the run goes on from.
@@ -173,17 +173,24 @@ class CheckpointStore:
         Raises:
             OfflineTrainerError: The disk refuses.
         """
-        if self._base == _BEFORE_ANY_STEP:
+        if self._base == _BEFORE_ANY_STEP or self._origin is None:
             return
-        with reported(f"remove what a crash left in {self.directory}"):
-            for path in self._left:
+        with reported(f"tidy up {self.directory}"):
+            self._end_replacing()
+            for path in _left_for_good(self._origin, self._manifests()):
                 self._move_to_trash(path)
-            self._left.clear()
             if not self._abandoned():
-                self._point(LAST_NAME, step_name(self._base))
+                point(self._file_system, self.directory, LAST_NAME, self._base)
                 self._remove_old()
-            self._remove_leftovers()
-            remove_replaced(self._file_system, self.directory)
+            remove_leftovers(self._file_system, self.directory)
+
+    def _manifests(self) -> dict[Path, Manifest]:
+        """What the checkpoints here say of themselves, as far as they can."""
+        found = {}
+        for path in step_directories(self.directory).values():
+            with suppress(DamagedCheckpointError):
+                found[path] = reading.read_manifest(path, self._file_system)
+        return found
 
     def leaves_a_line(self) -> bool:
         """Whether there are newer checkpoints here than the one that the run goes on from."""
@@ -201,10 +208,9 @@ class CheckpointStore:
         """
         refuse_non_finite(save.state, save.step)
         with reported(f"save checkpoints in {self.directory}"):
-            self._abandoned()
             self._make_room()
-            self._write(self.directory / _REHEARSAL, save)
-            remove_tree(self._file_system, self.directory / _REHEARSAL)
+            self._write(self.directory / REHEARSAL, save)
+            remove_tree(self._file_system, self.directory / REHEARSAL)
 
     def save(self, save: Save) -> Path:
         """Commit a checkpoint; a step that this run has saved already is left as it is.
@@ -222,26 +228,23 @@ class CheckpointStore:
         if self.has(step):
             return target
         refuse_non_finite(save.state, step)
-        temporary = target.with_name(f"{_WRITING}{target.name}")
+        temporary = target.with_name(f"{WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
-            abandoned = self._abandoned()
             self._make_room()
             manifest = self._write(temporary, save)
-            if step in abandoned:
-                self._move_to_trash(abandoned.pop(step))
-            if step == self._incomplete:
-                make_way(self._file_system, target)
+            if step in self._abandoned() or step == self._incomplete:
+                self._put_beside(target)
             self._file_system.rename(temporary, target)
+            self._saved.add(step)
+            self._measured.pop(step, None)
             if step == self._incomplete:
                 self._incomplete = None
-                self._measured.pop(step, None)
-            self._saved.add(step)
             self._parent = manifest.sha256
             self._file_system.sync_directory(self.directory)
-            self._point(LAST_NAME, target.name)
-            for path in abandoned.values():
+            point(self._file_system, self.directory, LAST_NAME, step)
+            self._end_replacing()
+            for path in self._abandoned().values():
                 self._move_to_trash(path)
-            remove_replaced(self._file_system, self.directory)
             self._remove_old()
         return target
 
@@ -304,7 +307,7 @@ class CheckpointStore:
         if self.retention.monitor is not None:
             best = self.retention.ranked(measured)[:1]
             if best:
-                self._point(BEST_NAME, step_name(best[0]))
+                point(self._file_system, self.directory, BEST_NAME, best[0])
         protected = {self._base, *(step for step in measured if is_pinned(self._path(step)))}
         victims = self.retention.victims(measured, protected)
         if not victims:
@@ -313,11 +316,8 @@ class CheckpointStore:
             self._remove_old()  # what is set aside is no longer among the newest
             return
         for step in victims:
-            path = self._path(step)
-            self._file_system.rename(path, path.with_name(f"{DELETING}{path.name}"))
             del self._measured[step]
-        self._file_system.sync_directory(self.directory)
-        self._remove_leftovers()
+        remove_checkpoints(self._file_system, self.directory, map(step_name, victims))
 
     def _look(self) -> dict[int, Mapping[str, float]]:
         """What was measured at each checkpoint here; each manifest is read once."""
@@ -344,47 +344,66 @@ class CheckpointStore:
         return False
 
     def _make_room(self) -> None:
-        make_directories(self._file_system, self.directory)
-        self._remove_leftovers()
+        self._abandoned()  # whose directory it is comes first
+        if not (self._has_directory and self.directory.is_dir()):
+            make_directories(self._file_system, self.directory)
+            self._has_directory = True
+        self._end_replacing()
+        remove_leftovers(self._file_system, self.directory)
 
-    def _remove_leftovers(self) -> None:
-        for path in sorted(self.directory.iterdir()):
-            if _LEFTOVER.fullmatch(path.name):
-                remove_tree(self._file_system, path)
+    def _put_beside(self, path: Path) -> None:
+        """Free a name for another checkpoint; until that has it, this one still counts."""
+        self._file_system.rename(path, path.with_name(f"{reading.REPLACED}{path.name}"))
+        self._file_system.sync_directory(self.directory)
+
+    def _end_replacing(self) -> None:
+        """Trash what was replaced; what was to be and was not gets its name back."""
+        for path in sorted(self.directory.glob(f"{reading.REPLACED}step-*")):
+            target = path.with_name(path.name.removeprefix(reading.REPLACED))
+            if os.path.lexists(target):
+                self._move_to_trash(path, target.name)
+            else:
+                self._file_system.rename(path, target)
+                self._file_system.sync_directory(self.directory)
 
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
 
-    def _point(self, pointer: str, name: str) -> None:
-        path, content = self.directory / pointer, f"{name}\n".encode()
-        if not (path.is_file() and path.read_bytes() == content):
-            replace_file(self._file_system, path, content)
-
-    def _move_to_trash(self, path: Path) -> None:
-        self._move(path, self.directory / TRASH_NAME)
+    def _move_to_trash(self, path: Path, name: str | None = None) -> None:
+        folder = self.directory / TRASH_NAME
+        make_directories(self._file_system, folder)
+        self._move(path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
+        """Move a damaged checkpoint to quarantine.
+
+        The reason goes first: a crash never leaves a checkpoint there without one, and even where
+        it loses both names of what is moved, the reason says that there was something.
+        """
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            moved = self._move(path, self.quarantine)
-            reason = moved.with_name(f"{moved.name}.reason.txt")
-            replace_file(self._file_system, reason, f"{damage}\n".encode())
-        notice(f"damaged checkpoint moved to {moved}: {damage}")
+            make_directories(self._file_system, self.quarantine)
+            target = unused_name(self.quarantine / path.name.removeprefix(reading.REPLACED))
+            replace_file(self._file_system, reason_file(target), f"{damage}\n".encode())
+            self._move(path, target)
+        notice(f"damaged checkpoint moved to {target}: {damage}")
 
-    def _move(self, path: Path, folder: Path) -> Path:
-        make_directories(self._file_system, folder)
-        target = unused_name(folder / path.name)
+    def _has_set_aside(self) -> bool:
+        if step_directories(self.quarantine):
+            return True
+        return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{REASON_SUFFIX}"))
+
+    def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)
-        self._file_system.sync_directory(folder)
+        self._file_system.sync_directory(target.parent)
         self._file_system.sync_directory(path.parent)
-        return target
 
 
-def _left_already(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[Path]:
-    """Checkpoints that a commit of our line left when it went on from an older one, its parent.
+def _left_for_good(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[Path]:
+    """Checkpoints of a line that ours has left by a commit: it went on from an older one.
 
     Args:
         ours: The newest of our line.
-        manifests: Of all checkpoints in the directory.
+        manifests: Of all checkpoints there are.
     """
     parents = [one.step for one in manifests.values() if one.sha256 == ours.parent]
     since = parents[0] if parents else ours.step

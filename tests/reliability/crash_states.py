@@ -1,0 +1,166 @@
+"""Crash states of saving, retention, going on, setting aside and pinning; see `disk_model`.
+
+A case is a point in a random history (`histories`) and one state in which a crash there may leave
+the disk. The real code opens it: it finds exactly the checkpoint from before or the new one, what
+bears the name of a checkpoint is whole, and the next save works and clears what was left.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+
+from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.errors import CheckpointError
+from offline_trainer.run.line_file import LineFile
+from reliability.contents import Files, check_same, lines_end, random_state
+from reliability.disk_model import Disk, materialise
+from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Segment
+from reliability.row import Case, Row
+from reliability.scratch import NotWaiting, folder_in_memory, notices
+
+_CASES_OF_A_HISTORY = 50
+_OF_NAMES = ("rename", "remove", "make_directory")
+
+
+def run_case(case: Case) -> None:
+    part = case.number % ROW.chunks  # each part of the cases has histories of its own
+    number = case.number // ROW.chunks // _CASES_OF_A_HISTORY
+    check_one_crash(_history(case.seed, part, number), case.random, case.folder)
+
+
+@lru_cache(maxsize=2)
+def _history(seed: int, part: int, number: int) -> History:
+    return make_history(Random(f"history {seed} {part} {number}"))
+
+
+def make_history(random: Random) -> History:
+    """A random history."""
+    with folder_in_memory() as folder, notices():
+        return History(random, folder).run()
+
+
+def check_one_crash(history: History, random: Random, folder: Path) -> None:
+    """Crash somewhere in a history, and check what the code makes of what is left in a folder."""
+    (segment,) = random.choices(history.segments, [len(s.operations) for s in history.segments])
+    done = _crash_point(segment, random)
+    starts = [position for position, _ in segment.expected]
+    expected = segment.expected[bisect_right(starts, done) - 1][1]
+    tree = Disk().apply(segment.operations[:done]).crash(random)
+    materialise(tree, folder)
+    with notices() as said:
+        try:
+            Recovery(history, Files(folder), expected, random).check()
+        except Exception as error:
+            raise AssertionError(
+                f"{error}\n{done} operations were done; expected {expected}\n{said.getvalue()}"
+            ) from error
+
+
+def _crash_point(segment: Segment, random: Random) -> int:
+    """How many operations are done; preferably soon after a name has changed."""
+    operations = segment.operations
+    first = segment.expected[0][0]  # before it is what was found at the start
+    done = random.randint(first, len(operations))
+    if random.random() < 0.5:
+        changes = [at for at in range(first, len(operations)) if operations[at].kind in _OF_NAMES]
+        if changes:
+            done = min(random.choice(changes) + random.randint(1, 3), len(operations))
+    while done < len(operations) and operations[done].kind == "damage":
+        done += 1  # several files are damaged at once
+    return done
+
+
+class Recovery:
+    """Opens what a crash has left."""
+
+    def __init__(self, history: History, files: Files, expected: Expected, random: Random) -> None:
+        self._history = history
+        self._files = files
+        self._expected = expected
+        self._random = random
+
+    def check(self) -> None:
+        expected = self._expected
+        self._check_names()
+        store = self._open(expected.attempt + 1)
+        try:
+            checkpoint = store.latest()
+        except CheckpointError:
+            assert ALL_DAMAGED in expected.newest, "no checkpoint is found good"
+            assert not step_directories(self._files.checkpoints)
+            self._check_quarantine()
+            return
+        self._check_quarantine()
+        if checkpoint is None:
+            assert NOTHING in expected.newest, "there was a checkpoint, and now there is none"
+            assert not step_directories(self._files.checkpoints)
+            self._check_next_save(store, 0)
+            return
+        number = checkpoint.loop_state["save"]
+        assert number in expected.newest, f"save {number} is found, not {expected.newest}"
+        saved = self._history.saves[number]
+        check_same(checkpoint, saved.save)
+        for pinned in expected.pinned:
+            save = self._history.saves[pinned].save
+            check_same(load(self._files.path(save)), save)
+        store.continue_from(checkpoint)
+        lines = LineFile(self._files.metrics, NotWaiting())
+        lines.go_back_to(lines_end(checkpoint), keep_rest=store.leaves_a_line())
+        there = self._files.metrics.read_bytes() if self._files.metrics.exists() else b""
+        assert there == saved.lines, "lines that the checkpoint counts are not there"
+        self._check_next_save(store, checkpoint.step)
+
+    def _open(self, attempt: int) -> CheckpointStore:
+        return self._files.open_store(NotWaiting(), self._history.retention, attempt)
+
+    def _name(self, number: int) -> str:
+        return self._files.path(self._history.saves[number].save).name
+
+    def _check_names(self) -> None:
+        """The pointer names a checkpoint that is there, unless the disk has damaged one."""
+        last = self._files.checkpoints / "last"
+        if last.exists() and not self._expected.damaged:
+            name = last.read_text().strip()
+            there = {path.name for path in self._files.checkpoints.iterdir()}
+            assert {name, f"replaced-{name}"} & there, f"last names {name}, which is not there"
+
+    def _check_quarantine(self) -> None:
+        """Only what the disk has damaged is set aside, and each with a reason."""
+        quarantine = self._files.quarantine
+        damaged = {self._name(number) for number in self._expected.damaged}
+        there = {path.name for path in quarantine.iterdir()} if quarantine.is_dir() else set()
+        for name in there:
+            if name.endswith((".reason.txt", ".new")):
+                continue
+            assert name[:17] in damaged, f"{name} was set aside"
+            assert f"{name}.reason.txt" in there, f"{name} is in quarantine without a reason"
+
+    def _check_next_save(self, store: CheckpointStore, step: int) -> None:
+        save = Save(random_state(self._random, 0), {"save": "next"}, step + 10, 1)
+        check_same(load(store.save(save)), save)
+        assert (self._files.checkpoints / "last").read_text() == f"step-{step + 10:012d}\n"
+        left = {path.name for path in self._files.checkpoints.iterdir()}
+        extra = {name for name in left if not _is_expected(name)}
+        assert not extra, f"the next save leaves {extra}"
+        if self._random.random() < 0.2:
+            again = self._open(self._expected.attempt + 2).latest()
+            assert again is not None
+            check_same(again, save)
+
+
+def _is_expected(name: str) -> bool:
+    return name.startswith("step-") or name in ("last", "best", "best.new", "trash")
+
+
+ROW = Row(
+    name="crash_states",
+    passes_when="exactly the old or the new checkpoint, never mixed, never none",
+    commit_cases=5_000,
+    full_cases=50_000,
+    run_case=run_case,
+    in_memory=True,
+)
