@@ -97,6 +97,12 @@ class Prepared:
         """Its `run` section."""
         return read_run_section(self.data["run"], self.resolved.source_map)
 
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Its data as it may be shown and stored."""
+        shown: dict[str, Any] = without_secrets(self.data, self.resolved.secrets)
+        return shown
+
 
 @secrets_hidden()
 @exits_told()
@@ -161,9 +167,15 @@ def run_experiment(
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
     with directory, SignalFlag() as signals:
-        resolved = prepared.resolved
-        shown = without_secrets(prepared.data, resolved.secrets)
-        manifest = describe(directory, resolved, prepared.plugins, device)
+        resolved, shown = prepared.resolved, prepared.shown
+        manifest = describe(
+            prepared,
+            engine,
+            device,
+            earlier=directory.earlier,
+            resumed=resumed,
+            init_from=init_from,
+        )
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
         context = RunContext(
