@@ -76,6 +76,32 @@ def test_the_checkpoint_that_a_run_started_from_stays_in_its_manifest(
         assert run_json(result.out_dir)["origin"] == origin
 
 
+def test_what_changed_since_the_earlier_attempt_is_said_once(
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    config = table_config(small_config)
+    run_experiment(config, ["trainer.max_epochs=1"])
+    run_experiment(config, ["trainer.max_epochs=2"], resume="auto")
+    assert "earlier attempt" not in capsys.readouterr().err
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    Path("table.csv").write_text(TABLE.replace("23,2,3", "24,2,3"))
+    result = run_experiment(config, resume="auto")
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "earlier attempt" in line]
+    assert said.startswith("ot: changed since the run's earlier attempt: threads: 1 → 2; data file")
+    assert said.endswith("the result may differ from an uninterrupted run's")
+    assert run_json(result.out_dir)["hardware"]["threads"] == 2
+
+
+def test_a_new_run_says_nothing_of_an_earlier_one(
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        run_experiment(small_config())
+    assert "earlier attempt" not in capsys.readouterr().err
+
+
 def test_a_file_that_the_datamodule_names_and_cannot_be_read_ends_the_run(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

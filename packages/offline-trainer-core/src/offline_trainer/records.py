@@ -15,6 +15,7 @@ from offline_trainer.engine import Engine
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.protocols import DataModule
+from offline_trainer.run.attempt_changes import report_attempt_changes
 from offline_trainer.run.config_hash import config_hash
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.input_files import input_files
@@ -74,6 +75,7 @@ def write_records(
         shown: The bound config, as `without_secrets` leaves it.
     """
     manifest = replace(manifest, data=input_files(datamodule))
+    report_attempt_changes(directory.earlier, manifest)
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))
