@@ -16,6 +16,7 @@ from typing import Any
 
 from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
+from model_constructor.config.overrides import override_sources
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
 from model_constructor.graph.compiler import compile_all
@@ -114,6 +115,7 @@ def run_experiment(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    stored: bool = False,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -125,6 +127,7 @@ def run_experiment(
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
         untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
             from outside its folder, whatever it says.
+        stored: As of `prepare`.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
@@ -136,6 +139,7 @@ def run_experiment(
         no_plugin=no_plugin,
         allow_target=allow_target,
         untrusted=untrusted,
+        stored=stored,
         uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
@@ -245,6 +249,7 @@ def prepare(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    stored: bool = False,
     model_alone: bool = False,
     uses: Sequence[str] = (),
 ) -> Prepared:
@@ -256,6 +261,8 @@ def prepare(
         no_plugin: Plugins or distributions to leave out.
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
         untrusted: The config may be a stranger's.
+        stored: The config is a run's ``config.resolved.yaml``, in which nothing reads `params` any
+            more: no note is made of what is unused in it.
         uses: Which `RUN_PATHS` the run reads or writes here, so that they are checked too.
         model_alone: A config with a model and nothing of an experiment may pass.
 
@@ -268,7 +275,8 @@ def prepare(
         findings, path, overrides, untrusted=untrusted, package_file=package_file
     )
     keep_secret(resolved.secret_texts)
-    warn(resolved.warnings)
+    arguments = override_sources(overrides)
+    warn(n for n in resolved.warnings if not stored or (n.span and n.span.file in arguments))
     sources, data = resolved.source_map, resolved.data
     alone = model_alone and is_model_alone(data)
     with findings.collecting():
