@@ -93,6 +93,18 @@ def test_what_changed_since_the_earlier_attempt_is_said_once(
     assert run_json(result.out_dir)["hardware"]["threads"] == 2
 
 
+def test_of_many_changes_the_first_are_said(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_experiment(small_config(trainer={"max_epochs": 1}))
+    fields = run_json(result.out_dir)
+    versions = {**fields["versions"], **{f"package-{n}": "1" for n in range(9)}}
+    (result.out_dir / "run.json").write_text(json.dumps({**fields, "versions": versions}))
+    run_experiment(small_config(), resume="auto")
+    said = capsys.readouterr().err
+    assert "package-5: 1 → none and 3 more; the result may differ" in said
+
+
 def test_a_new_run_says_nothing_of_an_earlier_one(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,7 @@ from offline_trainer.run.config_hash import config_hash
 from offline_trainer.run.directory import RunDirectory
 from offline_trainer.run.input_files import input_files
 from offline_trainer.run.manifest import Origin, RunManifest, describe_run
+from offline_trainer.secrets_scope import shown as shown_text
 from offline_trainer.secrets_scope import shown_argument
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin 
     start = resumed or init_from
     if start is None:
         return None
-    path = str(start.path.resolve())
+    path = shown_text(str(start.path.resolve()))
     return Origin("resumed" if resumed else "weights", path, start.manifest.sha256)
 
 

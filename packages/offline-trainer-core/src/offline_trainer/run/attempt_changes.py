@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from offline_trainer.notices import notice
+from offline_trainer.run.config_changes import SHOWN
 from offline_trainer.run.differences import differences
 from offline_trainer.run.manifest import RunManifest
 
@@ -15,9 +16,10 @@ def report_attempt_changes(earlier: RunManifest | None, manifest: RunManifest) -
         manifest: Of this attempt, with its data files.
     """
     found = [] if earlier is None else differences(earlier, manifest)
-    serious = "; ".join(str(each) for each in found if each.changes_bytes)
+    serious = [str(each) for each in found if each.changes_bytes]
     if serious:
+        hidden = f" and {len(serious) - SHOWN} more" if len(serious) > SHOWN else ""
         notice(
-            f"changed since the run's earlier attempt: {serious}; "
+            f"changed since the run's earlier attempt: {'; '.join(serious[:SHOWN])}{hidden}; "
             "the result may differ from an uninterrupted run's"
         )

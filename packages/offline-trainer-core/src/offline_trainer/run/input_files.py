@@ -12,6 +12,7 @@ from model_constructor.foreign import error_text
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
+from offline_trainer.secrets_scope import shown
 
 _CHUNK_BYTES = 1 << 20
 _NOTABLE_BYTES = 4 << 30  # what a disk and sha256 need some seconds for
@@ -22,7 +23,7 @@ class InputFile:
     """One file as it was read.
 
     Attributes:
-        path: Where it was, absolute.
+        path: Where it was, absolute; what is secret of it is hidden.
         bytes: Its size.
         sha256: Hash of its content, 64 lower-case hexadecimal digits.
     """
@@ -78,7 +79,7 @@ def hash_file(path: Path) -> InputFile:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    return InputFile(str(path), size, digest.hexdigest())
+    return InputFile(shown(str(path)), size, digest.hexdigest())
 
 
 def _say_if_long(paths: Sequence[Path]) -> None:
