@@ -144,7 +144,7 @@ def read_ending(run: RecordedRun, folder: Path, checkpoints: Mapping[int, Manife
             help="there is nothing to compare another run with",
         )
     try:
-        position = load(step_directories(folder)[last]).loop_state["metrics_bytes"]
+        position = load(step_directories(folder)[last]).loop_state["metrics_file"]["bytes"]
     except (CheckpointError, TypeError, KeyError) as error:
         raise RunDirectoryError(f"the checkpoint of step {last} cannot be used: {error}") from error
     if not isinstance(position, int):
