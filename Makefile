@@ -7,11 +7,12 @@ STAMP   := $(VENV)/installed
 PACKAGES := model-constructor offline-trainer-core offline-trainer-torch example-plugin
 MANIFESTS := $(PACKAGES:%=packages/%/pyproject.toml)
 PEERS   := .bench/installed
+RELIABILITY := .bench-reliability
 FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench fuzz test-isolated clean
+.PHONY: help install run test check format bench reliability reliability-peers fuzz test-isolated clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +57,20 @@ $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject
 	  --constraint constraints.txt --requirement $< --editable packages/model-constructor
 	@touch $@
 
+reliability: reliability-peers  ## count what kills, full disks and damage do to five frameworks
+	nice $(RELIABILITY)/bin/python -m benchmarks.reliability
+
+reliability-peers: $(RELIABILITY)/installed  ## install them into an environment of their own
+
+$(RELIABILITY)/installed: benchmarks/reliability/requirements.txt constraints.txt $(MANIFESTS)
+	@test -x $(RELIABILITY)/bin/python || $(PYTHON) -m venv $(RELIABILITY)
+	@$(RELIABILITY)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint constraints.txt --requirement $< \
+	  --editable 'packages/model-constructor[torch]' \
+	  --editable packages/offline-trainer-core \
+	  --editable packages/offline-trainer-torch
+	@touch $@
+
 fuzz: $(STAMP)  ## search for inputs that crash the resolver or `ot check`, FUZZ_MINUTES=60
 	$(BIN)/python tests/fuzz.py $(FUZZ_MINUTES)
 
@@ -63,6 +78,6 @@ test-isolated: $(STAMP)  ## build wheels; test each package in an environment of
 	PYTHON=$(BIN)/python bash tests/isolated.sh $(PACKAGES)
 
 clean:  ## remove everything that can be made again; runs/ stays
-	rm -rf $(VENV) .bench .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .bench $(RELIABILITY) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find packages tests -name __pycache__ -type d -prune -exec rm -rf {} +
