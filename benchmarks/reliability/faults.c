@@ -1,8 +1,7 @@
 /* Counts the file operations of a process below two folders, and breaks them on demand.
  *
- * torch, HDF5 and safetensors write from C++, C and Rust, where no hook of Python sees them. What all
- * of them call is libc, so this library is preloaded (LD_PRELOAD) and stands in front of the calls
- * that change a disk. faults.py builds it and gives the orders.
+ * torch, HDF5 and safetensors write from C++, C and Rust, where no hook of Python sees them. All of
+ * them call libc, so this library is preloaded (LD_PRELOAD) and stands in front of what changes a disk.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,10 +18,9 @@
 #include <unistd.h>
 
 #define FOLDER_BYTES 4096 /* what a new folder takes on common file systems */
-
 static char folders[2][PATH_MAX];
 static atomic_int watching, filling;
-static atomic_long operations, written_bytes, room_bytes;
+static atomic_long operations, written_bytes, room_bytes, refusals;
 static long kill_at;
 
 void faults_watch(const char *first, const char *second, long kill_at_operation) {
@@ -34,6 +32,7 @@ void faults_watch(const char *first, const char *second, long kill_at_operation)
 
 long faults_operations(void) { return operations; }
 long faults_written_bytes(void) { return written_bytes; }
+long faults_refusals(void) { return refusals; }
 /* From now on there is room for so many bytes; without end if negative. */
 void faults_leave_room(long bytes) {
     room_bytes = bytes;
@@ -75,6 +74,7 @@ static int refused(int is_below, long bytes) {
     if (!bytes) return 0;
     if (filling && atomic_fetch_sub(&room_bytes, bytes) < bytes) {
         room_bytes = 0;
+        refusals++;
         errno = ENOSPC;
         return 1;
     }
@@ -127,7 +127,6 @@ PATH(unlinkat, (int at, const char *path, int flags), (at, path, flags), at, pat
 PATH(rename, (const char *from, const char *to), (from, to), AT_FDCWD, to, 0)
 PATH(renameat, (int from_at, const char *from, int at, const char *to), (from_at, from, at, to), at,
      to, 0)
-PATH(symlink, (const char *from, const char *to), (from, to), AT_FDCWD, to, 0)
 
 #define OPEN(name)                                                                         \
     int name(const char *path, int flags, ...) {                                           \

@@ -70,14 +70,9 @@ class Faults:
 NO_FAULT = Faults()
 
 
-def operations() -> int:
-    """File operations of this process so far."""
-    return _long("faults_operations")
-
-
-def written_bytes() -> int:
-    """Bytes of its files that they wrote."""
-    return _long("faults_written_bytes")
+def counted() -> tuple[int, int, int]:
+    """Of this process: file operations, bytes that they wrote, and how many found no room."""
+    return _long("faults_operations"), _long("faults_written_bytes"), _long("faults_refusals")
 
 
 def _leave_room(size_bytes: int) -> None:

@@ -27,9 +27,9 @@ from benchmarks.reliability.campaigns import (
     kill,
     kill_in_save,
 )
-from benchmarks.reliability.process import Running, import_once, job_named
+from benchmarks.reliability.process import Running, import_once
 from benchmarks.reliability.recovery import Reference, Tally, case_folder
-from benchmarks.reliability.workload import SAVE_EVERY_STEPS, STEPS
+from benchmarks.reliability.workload import SAVE_EVERY_STEPS, STEPS, job_named
 
 DEFAULT_CASES = {
     "kill": 20,

@@ -6,7 +6,6 @@ real process with a pid, files, signals and locks of its own.
 
 from __future__ import annotations
 
-import importlib
 import json
 import multiprocessing
 import os
@@ -18,17 +17,13 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.reliability.faults import NO_FAULT, Faults, operations, written_bytes
-from benchmarks.reliability.workload import Ended, Job
+from benchmarks.reliability.faults import NO_FAULT, Faults, counted
+from benchmarks.reliability.workload import Ended, job_named
 
 TIMEOUT_SECONDS = 120.0
 _CONTEXT = multiprocessing.get_context("forkserver")
-_STEPS, _OPERATIONS, _BYTES = 0, 1, 2  # places in the memory that a job shares with the driver
-
-
-def job_named(framework: str) -> Job:
-    """The module of a framework's job."""
-    return cast(Job, importlib.import_module(f"benchmarks.reliability.jobs.{framework}"))
+# Places in the memory that a job shares with the driver.
+_STEPS, _OPERATIONS, _BYTES, _REFUSALS = range(4)
 
 
 def import_once(framework: str) -> None:
@@ -45,8 +40,9 @@ class Exit:
     Attributes:
         code: Exit code, negative for a signal; None if it had to be killed after the timeout.
         steps: Optimizer steps that this process did.
-        operations: File operations of its saves, and
-        written_bytes: what they wrote; both 0 if it did not get to its end.
+        operations: File operations of its saves,
+        written_bytes: what they wrote, and
+        refusals: how many found no room on the disk; all 0 if it did not get to its end.
         ended: What the job said at its end, if it got there.
         log: What it printed.
     """
@@ -55,6 +51,7 @@ class Exit:
     steps: int
     operations: int
     written_bytes: int
+    refusals: int
     ended: Ended | None
     log: str
 
@@ -78,7 +75,7 @@ class Running:
         self, framework: str, folder: Path, *, resume: bool, faults: Faults = NO_FAULT
     ) -> None:
         self._place = Path(tempfile.mkdtemp(dir=folder, prefix="start-"))
-        self._shared: Any = _CONTEXT.RawArray("q", 3)
+        self._shared: Any = _CONTEXT.RawArray("q", 4)
         arguments = (framework, folder, self._place, resume, faults, self._shared)
         self._process: ForkServerProcess = _CONTEXT.Process(target=_work, args=arguments)
         self._process.start()
@@ -88,14 +85,11 @@ class Running:
         """Its process id."""
         return cast(int, self._process.pid)  # None only before the start
 
-    def wait_for_step(self, step: int) -> bool:
-        """Wait until it has done so many steps; False if it ended before."""
-        started = time.monotonic()
-        while self._shared[_STEPS] < step:
-            if not self._process.is_alive() or time.monotonic() - started > TIMEOUT_SECONDS:
-                return bool(self._shared[_STEPS] >= step)
+    def wait_for_step(self, step: int) -> None:
+        """Wait until it has done so many steps, or has ended."""
+        until = time.monotonic() + TIMEOUT_SECONDS
+        while self._shared[_STEPS] < step and self._process.is_alive() and time.monotonic() < until:
             time.sleep(0.001)
-        return True
 
     def kill_after(self, seconds: float) -> bool:
         """SIGKILL after some time; False if it ended before."""
@@ -118,6 +112,7 @@ class Running:
             steps=self._shared[_STEPS],
             operations=self._shared[_OPERATIONS],
             written_bytes=self._shared[_BYTES],
+            refusals=self._shared[_REFUSALS],
             ended=Ended(**json.loads(result.read_text())) if result.exists() else None,
             log=(self._place / "log.txt").read_text(errors="replace"),
         )
@@ -148,5 +143,5 @@ def _work(
     # A full disk is full for everything a run writes, not only for its checkpoints.
     faults.arm(out_dir if faults.fill_from_step else job.checkpoints(out_dir), temporary)
     ended = job.train(out_dir, resume, on_step)
-    shared[_OPERATIONS], shared[_BYTES] = operations(), written_bytes()
+    shared[_OPERATIONS], shared[_BYTES], shared[_REFUSALS] = counted()
     (place / "ended.json").write_text(json.dumps(asdict(ended)))

@@ -18,9 +18,10 @@ STARTS = 3
 
 _MESSAGE_LETTERS = 160
 _EXCEPTION = re.compile(r"[A-Za-z_.]*(Error|Exception|Exit)\b")
-# Paths, addresses and numbers but those of errors, so that equal messages count as equal.
+# Paths, addresses, names by number and numbers but those of errors: what makes equal messages differ.
 _VARYING = re.compile(
-    r"/\S*/run\b|0x[0-9a-f]+|(?<!rrno )(?<!rrno = )(?<!os error )\b\d{2,}[\d:T+-]*"
+    r"/\S*/run\b|0x[0-9a-f]+|(?<=checkpoint-)\d+|(?<=data/)\d+|(?<=/\.tmp)\w+"
+    r"|(?<!rrno )(?<!rrno = )(?<!os error )\b\d{2,}[\d:T+-]*"
 )
 
 

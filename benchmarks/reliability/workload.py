@@ -8,10 +8,11 @@ framework is asked to go on in the middle of an epoch.
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -65,6 +66,11 @@ class Job(Protocol):
 
     def newest_checkpoint(self, out_dir: Path) -> list[Path]:
         """The files that resuming would read first."""
+
+
+def job_named(framework: str) -> Job:
+    """The module of a framework's job."""
+    return cast(Job, importlib.import_module(f"benchmarks.reliability.jobs.{framework}"))
 
 
 def samples() -> tuple[Floats, Floats]:

@@ -1,8 +1,8 @@
 """Damage in the newest checkpoint: is it noticed before the run goes on with it?
 
 A run is killed two steps before its end, and its directory is the starting point of every case. It
-is resumed undamaged once; a resume of a damaged copy that gets to its end in as many steps has gone
-on with the damage.
+is resumed undamaged, twice to see that both end alike; a resume of a damaged copy that gets to its
+end in as many steps has gone on with the damage.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.reliability.faults import Faults
-from benchmarks.reliability.process import Exit, Running, job_named, run_directory
+from benchmarks.reliability.process import Exit, Running, run_directory
 from benchmarks.reliability.recovery import Tally, case_folder
-from benchmarks.reliability.workload import SAVE_EVERY_STEPS, STEPS
+from benchmarks.reliability.workload import SAVE_EVERY_STEPS, STEPS, job_named
 
 PAGE_BYTES = 4096
 
@@ -92,9 +92,9 @@ def run(framework: str, damage: Damage, cases: int, rng: random.Random) -> Tally
     tally = Tally()
     with case_folder() as folder:
         stopped = Stopped.make(framework, folder)
-        sound = stopped.resume()
-        if sound.ended is None:
-            raise SystemExit(f"{framework} cannot resume at all:\n{sound.log}")
+        sound, again = stopped.resume(), stopped.resume()
+        if sound.ended is None or sound.ended != again.ended:
+            raise SystemExit(f"{framework} does not resume undamaged as before:\n{sound.log}")
         for _ in range(cases):
             resumed = stopped.resume(damage, rng)
             tally.count("cases")

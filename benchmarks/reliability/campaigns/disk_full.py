@@ -19,7 +19,7 @@ def run(framework: str, reference: Reference, cases: int, rng: random.Random) ->
     """Fill the disk, free it, and start the run again if it has ended."""
     tally = Tally()
     saves = STEPS // SAVE_EVERY_STEPS
-    for _ in range(cases):
+    while tally.counts["cases"] < cases:
         step = SAVE_EVERY_STEPS * rng.randint(1, saves - FULL_SAVES)
         faults = Faults(
             fill_from_step=step - 1,
@@ -28,6 +28,8 @@ def run(framework: str, reference: Reference, cases: int, rng: random.Random) ->
         )
         with case_folder() as folder:
             last = Running(framework, folder, resume=False, faults=faults).wait()
+            if last.done and not last.refusals:
+                continue  # nothing was written while the disk was full: no case
             tally.count("ended", not last.done)
             before = 0
             if not last.done:
