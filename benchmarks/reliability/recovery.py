@@ -18,7 +18,7 @@ STARTS = 3
 
 _MESSAGE_LETTERS = 160
 _EXCEPTION = re.compile(r"[A-Za-z_.]*(Error|Exception|Exit)\b")
-# Paths, addresses, names by number and numbers but those of errors: what makes equal messages differ.
+# What differs between messages of one kind: paths, addresses, numbers but those of errors.
 _VARYING = re.compile(
     r"/\S*/run\b|0x[0-9a-f]+|(?<=checkpoint-)\d+|(?<=data/)\d+|(?<=/\.tmp)\w+"
     r"|(?<!rrno )(?<!rrno = )(?<!os error )\b\d{2,}[\d:T+-]*"
