@@ -95,6 +95,10 @@ class TorchEngine:
         torch.manual_seed(run.seed)
         return describe_device(self.device)
 
+    def threads(self) -> int:
+        """How many threads of the host an operation is split over."""
+        return torch.get_num_threads()
+
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, nn.Module]:
         """Build models from graph IR, initialised from the run's seed and their names."""
         return {name: build(graph, registry, seed=self._run.seed) for name, graph in graphs.items()}

@@ -97,14 +97,14 @@ def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
 
 @hookimpl
 def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
-    """Versions from metadata; what only a loaded torch knows, if it is loaded or there is time."""
+    """Versions, from metadata but for what only a loaded torch knows; devices, if there is time."""
     rows = [
         (name, found) for name in ("torch", "torchmetrics") if (found := _version(name)) is not None
     ]
     if "torch" in sys.modules or (thorough and find_spec("torch") is not None):
-        from offline_trainer_torch.devices import device_rows
+        from offline_trainer_torch.devices import cuda_build, device_rows
 
-        rows += device_rows()
+        rows += [("CUDA build", cuda_build()), *(device_rows() if thorough else ())]
     return rows
 
 

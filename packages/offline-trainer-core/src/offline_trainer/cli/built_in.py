@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list-components": ("offline_trainer.cli.components", "List what installed packages offer."),
     "new-plugin": ("offline_trainer.cli.new_plugin", "Write a plugin package to start from."),
     "plugins": ("offline_trainer.cli.plugins", "List the installed plugins and their state."),
+    "reproduce": ("offline_trainer.cli.reproduce", "Run a recorded run again and compare it."),
     "run": ("offline_trainer.cli.run", "Train what a config describes."),
     "schema": ("offline_trainer.cli.schema", "Print the JSON Schema of configs, for editors."),
 }
