@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,12 @@ MAX_SHOWN = 8
 
 
 def save_models(models: Mapping[str, nn.Module]) -> tuple[dict[str, HostTensor], Json]:
-    """Tensors named ``<model>.<state dict key>``, and what is no tensor.
+    """Tensors named ``<model>.<state dict key>``, and what is no tensor; as `save_named`."""
+    return save_named(_named_state(models))
+
+
+def save_named(named: Iterable[tuple[str, Any]]) -> tuple[dict[str, HostTensor], Json]:
+    """Tensors by name, and what is no tensor.
 
     Returns:
         The tensors, and ``{"aliases": {name: name it shares its bytes with}, "extra": {...}}``.
@@ -27,7 +32,7 @@ def save_models(models: Mapping[str, nn.Module]) -> tuple[dict[str, HostTensor],
     aliases: dict[str, str] = {}
     extra: dict[str, Json] = {}
     stored: dict[tuple[Any, ...], str] = {}
-    for name, value in _named_state(models):
+    for name, value in named:
         if not isinstance(value, torch.Tensor):
             extra[name] = pack(value, name, tensors)
             continue
