@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from reliability import (
     concurrency,
+    config_fuzz,
     corruption,
     crash_states,
     invariance,
     resume,
     sigkill,
     sigkill_operation,
+    signals,
 )
 from reliability.row import Row
 
@@ -22,6 +24,9 @@ ROWS: tuple[Row, ...] = (
     invariance.ROW,
     corruption.ROW,
     concurrency.ROW,
+    signals.NUMPY,
+    signals.TORCH,
+    config_fuzz.ROW,
 )
 
 

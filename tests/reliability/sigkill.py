@@ -60,7 +60,7 @@ def run_case(case: Case, engine: EngineName) -> None:
     kills_before_a_checkpoint = 0
     with folder(case.folder) as here:
         for _ in range(case.random.randint(1, _MOST_KILLS)):
-            has_begun = _changes(here.path / OUT_DIR / "events.jsonl")
+            has_begun = changes(here.path / OUT_DIR / "events.jsonl")
             ot = here.start(*COMMAND, faults=faults, as_command=as_command)
             moment = case.random.random()
             if moment < 0.5:
@@ -78,7 +78,7 @@ def run_case(case: Case, engine: EngineName) -> None:
     check_finished(case.folder, golden, most_moved=kills_before_a_checkpoint)
 
 
-def _changes(path: Path) -> Callable[[], bool]:
+def changes(path: Path) -> Callable[[], bool]:
     """Whether a file has changed since now."""
 
     def bytes_now() -> int:
