@@ -26,6 +26,7 @@ LIGHT_ROADS = {
     "ot config show --help": "import sys; sys.argv = ['ot', 'config', 'show', '--help']; run()",
     "ot ckpt --help": "import sys; sys.argv = ['ot', 'ckpt', '--help']; run()",
     "ot ckpt diff --help": "import sys; sys.argv = ['ot', 'ckpt', 'diff', '--help']; run()",
+    "ot ckpt import --help": "import sys; sys.argv = ['ot', 'ckpt', 'import', '--help']; run()",
     "ot list-components": "import sys; sys.argv = ['ot', 'list-components']; run()",
 }
 

@@ -63,7 +63,7 @@ def as_markdown(results: list[dict[str, Any]]) -> str:
     lines = [
         "# Reliability, counted",
         "",
-        "Written by `make reliability-peers`: the counts of `results/*.json`, each file from one run",
+        "Written by `make reliability-peers`: counts of `results/*.json`, each file from one run",
         "of the driver. What the rows mean is in [README.md](README.md). Lower is better",
         "everywhere but in the rows that say *noticed* or *refused*.",
         "",

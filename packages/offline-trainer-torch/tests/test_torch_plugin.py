@@ -82,7 +82,7 @@ print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, 
     )
     loaded, count, rows = json.loads(done.stdout)
     assert loaded == []
-    assert count == 7 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
+    assert count == 8 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
     assert rows == ["torch", "torchmetrics"]
 
 

@@ -63,6 +63,12 @@ def ot_register_components(registry: Registrar) -> None:
         requires=_TORCH,
     )
     registry.add_lazy(
+        "cmd.ckpt.import",
+        "offline_trainer_torch.import_command:command",
+        help="Make a checkpoint of the weights in a torch file.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
         "cmd.model",
         "offline_trainer_torch.model_command:command",
         help="Show the parameters, shapes and graphs of a config's models.",
