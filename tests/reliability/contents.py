@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -68,6 +68,15 @@ def check_same(checkpoint: Checkpoint, save: Save) -> None:
     assert checkpoint.loop_state == save.loop_state
     assert (checkpoint.step, checkpoint.epoch) == (save.step, save.epoch)
     assert dict(checkpoint.manifest.metrics) == dict(save.metrics)
+
+
+def check_quarantine(files: Files, damaged: Collection[str]) -> None:
+    """Check that only what the disk has damaged is set aside, and each with a reason."""
+    there = {path.name for path in files.quarantine.glob("*")}
+    for name in there:
+        if not name.endswith((".reason.txt", ".new")):
+            assert name[:17] in damaged, f"{name} was set aside"
+            assert f"{name}.reason.txt" in there, f"{name} is in quarantine without a reason"
 
 
 def random_state(random: Random, number: int) -> HostState:

@@ -20,7 +20,14 @@ from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
 from offline_trainer.run.line_file import FileEnd, LineFile
-from reliability.contents import Files, check_same, lines_end, random_retention, random_state
+from reliability.contents import (
+    Files,
+    check_quarantine,
+    check_same,
+    lines_end,
+    random_retention,
+    random_state,
+)
 from reliability.disk_model import Disk, Operation, Tree, materialise
 from reliability.recorder import KilledError, Recorder
 
@@ -58,6 +65,14 @@ class Expected:
     line: tuple[int, ...] = ()
     damaged: frozenset[int] = frozenset()
     attempt: int = 1
+
+    def check_found(self, number: int) -> None:
+        """Check that a save may be the newest that is found."""
+        if number in self.newest:
+            return
+        assert number != NOTHING, "there was a checkpoint, and now there is none"
+        assert number != ALL_DAMAGED, "no checkpoint is found good"
+        raise AssertionError(f"save {number} is found, not {set(self.newest)}")
 
 
 @dataclass(slots=True)
@@ -124,13 +139,16 @@ class History:
     def _attempt(self, attempt: int) -> bool:
         lines = LineFile(self.files.metrics, self._recorder)
         store = self.files.open_store(self._recorder, self.retention, attempt, lines.sync)
+        damaged = {self._path(number).name for number in self._expected.damaged}
         try:
             checkpoint = store.latest()
         except CheckpointError:
-            if ALL_DAMAGED not in self._expected.newest:
-                raise
+            check_quarantine(self.files, damaged)
+            self._expected.check_found(ALL_DAMAGED)
             return False
+        check_quarantine(self.files, damaged)
         found = self._identify(checkpoint)
+        self._expected.check_found(found)
         if self._settled:
             self._expect(newest=frozenset({found}), line=self._line(found))
         if checkpoint is None:
@@ -193,6 +211,7 @@ class History:
 
     def _pin(self) -> None:
         present = [n for n in self._expected.line if self._path(n).is_dir()]
+        assert present, "no checkpoint of the line is there"
         number = self._random.choice(present)
         path = self._path(number)
         if is_pinned(path):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reliability import corruption, crash_states
+from reliability import corruption, crash_states, mutants
 from reliability.row import Row
 
-ROWS: tuple[Row, ...] = (crash_states.ROW, corruption.ROW)
+ROWS: tuple[Row, ...] = (crash_states.ROW, mutants.ROW, corruption.ROW)
 
 
 def named(names: str) -> list[Row]:
