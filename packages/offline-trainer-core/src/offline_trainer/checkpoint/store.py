@@ -10,7 +10,7 @@ checkpoint, that one is ``replaced-…`` for a moment, under which it is found a
 
 from __future__ import annotations
 
-import os
+import errno
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +21,10 @@ from offline_trainer.checkpoint import reading, tensor_file
 from offline_trainer.checkpoint.file_record import FileRecord, write_recorded
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
+    exists,
+    is_directory,
     make_directories,
+    names,
     remove_tree,
     replace_file,
     reported,
@@ -84,7 +87,8 @@ class CheckpointStore:
         directory: Where checkpoints are; made with the first save.
         run_id: Goes into each manifest.
         config_hash: Hash of the resolved config; goes into each manifest.
-        quarantine: Where damaged checkpoints are moved.
+        quarantine: Where damaged checkpoints are moved; if that is on another disk, to a folder of
+            that name among the checkpoints.
         attempt: How often the run has been started, from 1.
         retention: Which checkpoints are kept. The newest two, the one that the run went on from and
             pinned ones are kept in any case.
@@ -119,6 +123,7 @@ class CheckpointStore:
         self._parent: str | None = None
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._unsynced: int | None = None  # saved, and not yet sure to last
         self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
@@ -161,8 +166,8 @@ class CheckpointStore:
         return bool(self._abandoned())
 
     def has(self, step: int) -> bool:
-        """Whether this run has saved a step, or went on from it."""
-        return step in self._saved
+        """Whether this run has committed a step, or went on from it."""
+        return step in self._saved and step != self._unsynced
 
     def rehearse(self, save: Save) -> None:
         """Do everything that a save does, leave nothing: a full or read-only disk shows now.
@@ -185,29 +190,49 @@ class CheckpointStore:
         Raises:
             DivergedError: The state is not finite; nothing is written.
             OfflineTrainerError: The disk refuses, or the state cannot be written as JSON. What
-                was committed before stays.
+                was committed before stays. Trouble after the commit is a notice.
         """
         step = save.step
-        target = self.directory / step_name(step)
-        if step in self._saved:
+        target = self._path(step)
+        if self.has(step):
             return target
         refuse_non_finite(save.state, step)
-        temporary = target.with_name(f"{_WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
             self._make_room()
-            manifest = self._write(temporary, save)
-            if step in self._abandoned():
-                self._put_beside(target)
-            self._file_system.rename(temporary, target)
-            self._saved.add(step)
-            self._parent = manifest.sha256
+            if step not in self._saved:
+                self._put_in_place(save, target)
             self._file_system.sync_directory(self.directory)
-            self._point(LAST_NAME, target.name)
-            self._end_replacing()
-            for path in self._abandoned().values():
-                self._move_to_trash(path)
-            self._remove_old()
+            self._unsynced = None
+        try:
+            with reported("tidy up"):
+                self._tidy_up(target)
+        except OfflineTrainerError as error:  # to be tried again after the next save
+            notice(f"checkpoint {target} is saved, but afterwards: {error}")
         return target
+
+    def _put_in_place(self, save: Save, target: Path) -> None:
+        """Write a checkpoint and give it its name, which is not yet sure to last."""
+        temporary = target.with_name(f"{_WRITING}{target.name}")
+        manifest = self._write(temporary, save)
+        if save.step in self._abandoned():
+            self._put_beside(target)
+        try:
+            self._file_system.rename(temporary, target)
+        except OSError:
+            # A network disk may do it and lose the answer.
+            if exists(temporary) or not exists(target):
+                raise
+        self._saved.add(save.step)
+        self._parent = manifest.sha256
+        self._unsynced = save.step
+
+    def _tidy_up(self, target: Path) -> None:
+        """What follows a commit."""
+        self._point(LAST_NAME, target.name)
+        self._end_replacing()
+        for path in self._abandoned().values():
+            self._move_to_trash(path)
+        self._remove_old()
 
     def _write(self, directory: Path, save: Save) -> Manifest:
         """Write a complete checkpoint, not yet under its name."""
@@ -217,7 +242,7 @@ class CheckpointStore:
                 raise ValueError(f"{group!r} cannot name a group of tensors: use a-z 0-9 _ . -")
         try:
             return self._write_files(directory, save, content)
-        except OSError:
+        except (OSError, OfflineTrainerError):
             with suppress(OSError):  # gives a full disk its space back
                 remove_tree(self._file_system, directory)
             raise
@@ -308,7 +333,7 @@ class CheckpointStore:
 
     def _make_room(self) -> None:
         self._abandoned()  # whose directory it is comes first
-        if not (self._has_directory and self.directory.is_dir()):
+        if not (self._has_directory and is_directory(self.directory)):
             make_directories(self._file_system, self.directory)
             self._has_directory = True
         self._end_replacing()
@@ -321,21 +346,23 @@ class CheckpointStore:
 
     def _end_replacing(self) -> None:
         """Trash what was replaced; what was to be and was not gets its name back."""
-        for path in sorted(self.directory.glob(f"{reading.REPLACED}step-*")):
-            target = path.with_name(path.name.removeprefix(reading.REPLACED))
-            if os.path.lexists(target):
+        for name in names(self.directory):
+            if not name.startswith(f"{reading.REPLACED}step-"):
+                continue
+            path, target = self.directory / name, self.directory / name[len(reading.REPLACED) :]
+            if exists(target):
                 self._move_to_trash(path, target.name)
             else:
                 self._file_system.rename(path, target)
                 self._file_system.sync_directory(self.directory)
 
     def _remove_leftovers(self) -> None:
-        left = [path for path in self.directory.iterdir() if _LEFTOVER.fullmatch(path.name)]
+        left = [name for name in names(self.directory) if _LEFTOVER.fullmatch(name)]
         if left:
             # A crash must not give one its old name back, with half of its files.
             self._file_system.sync_directory(self.directory)
-        for path in sorted(left):
-            remove_tree(self._file_system, path)
+        for name in left:
+            remove_tree(self._file_system, self.directory / name)
 
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
@@ -349,23 +376,40 @@ class CheckpointStore:
         self._move(path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
-        """Move a damaged checkpoint to quarantine.
+        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
+            try:
+                moved = self._quarantine_in(self.quarantine, path, damage)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # The checkpoints are on another disk than the run directory.
+                moved = self._quarantine_in(self._nearer_quarantine, path, damage)
+        notice(f"damaged checkpoint moved to {moved}: {damage}")
+
+    def _quarantine_in(self, folder: Path, path: Path, damage: DamagedCheckpointError) -> Path:
+        """Move a damaged checkpoint to a folder.
 
         The reason goes first: a crash never leaves a checkpoint there without one, and even where
         it loses both names of what is moved, the reason says that there was something.
         """
-        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            make_directories(self._file_system, self.quarantine)
-            target = unused_name(self.quarantine / path.name.removeprefix(reading.REPLACED))
-            reason = target.with_name(f"{target.name}{_REASON}")
-            replace_file(self._file_system, reason, f"{damage}\n".encode())
-            self._move(path, target)
-        notice(f"damaged checkpoint moved to {target}: {damage}")
+        make_directories(self._file_system, folder)
+        target = unused_name(folder / path.name.removeprefix(reading.REPLACED))
+        reason = target.with_name(f"{target.name}{_REASON}")
+        replace_file(self._file_system, reason, f"{damage}\n".encode(errors="backslashreplace"))
+        self._move(path, target)
+        return target
+
+    @property
+    def _nearer_quarantine(self) -> Path:
+        return self.directory / reading.QUARANTINE_NAME
 
     def _has_set_aside(self) -> bool:
-        if step_directories(self.quarantine):
-            return True
-        return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{_REASON}"))
+        for folder in (self.quarantine, self._nearer_quarantine):
+            with reported(f"list {folder}"):
+                there = names(folder) if is_directory(folder) else []
+            if any(name.startswith("step-") for name in there):
+                return True
+        return False
 
     def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)
