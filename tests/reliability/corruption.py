@@ -18,7 +18,7 @@ from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError
 from reliability import damage
 from reliability.contents import Files, check_same
-from reliability.disk_model import Tree, materialise
+from reliability.disk_model import Tree, materialise, read_tree
 from reliability.row import Case, Row
 from reliability.scratch import NotWaiting, folder_in_memory, notices
 
@@ -123,14 +123,6 @@ def _three_checkpoints() -> Tree:
         for step in STEPS:
             store.save(save_of(step))
         return read_tree(folder)
-
-
-def read_tree(folder: Path) -> Tree:
-    """What is in a folder."""
-    return {
-        path.name: read_tree(path) if path.is_dir() else path.read_bytes()
-        for path in folder.iterdir()
-    }
 
 
 ROW = Row(

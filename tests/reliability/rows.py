@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reliability import corruption, crash_states, mutants
+from reliability import corruption, crash_states, errno_row, mutants
 from reliability.row import Row
 
-ROWS: tuple[Row, ...] = (crash_states.ROW, mutants.ROW, corruption.ROW)
+ROWS: tuple[Row, ...] = (crash_states.ROW, mutants.ROW, corruption.ROW, errno_row.ROW)
 
 
 def named(names: str) -> list[Row]:
