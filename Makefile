@@ -7,11 +7,13 @@ STAMP   := $(VENV)/installed
 PACKAGES := model-constructor offline-trainer-core offline-trainer-torch example-plugin
 MANIFESTS := $(PACKAGES:%=packages/%/pyproject.toml)
 PEERS   := .bench/installed
+RELIABILITY := .bench-reliability
 FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-full reliability check format bench fuzz test-isolated clean
+.PHONY: help install run test test-full reliability reliability-peers check format bench fuzz \
+  test-isolated clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +40,7 @@ test-full: $(STAMP)  ## run all tests, and the campaigns at full length
 	$(BIN)/python -m pytest --numprocesses 2 --quiet --full
 
 reliability: $(STAMP)  ## run the campaigns, a line for each; ROWS= SEED=0 CASE= TIER=commit
-	@PYTHONPATH=tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \
+	@PYTHONPATH=tests:packages/offline-trainer-core/tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \
 	  --tier $(or $(TIER),commit) $(if $(CASE),--case $(CASE))
 
 check: $(STAMP)  ## lint, format, types, import rules
@@ -53,6 +55,7 @@ format: $(STAMP)  ## rewrite the code in the project's format
 
 bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
@@ -63,6 +66,18 @@ $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject
 	  --constraint constraints.txt --requirement $< --editable packages/model-constructor
 	@touch $@
 
+reliability-peers: $(RELIABILITY)/installed  ## count what kills, full disks and damage do to five frameworks
+	nice $(RELIABILITY)/bin/python -m benchmarks.reliability
+
+$(RELIABILITY)/installed: benchmarks/reliability/requirements.txt constraints.txt $(MANIFESTS)
+	@test -x $(RELIABILITY)/bin/python || $(PYTHON) -m venv $(RELIABILITY)
+	@$(RELIABILITY)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint constraints.txt --requirement $< \
+	  --editable 'packages/model-constructor[torch]' \
+	  --editable packages/offline-trainer-core \
+	  --editable packages/offline-trainer-torch
+	@touch $@
+
 fuzz: $(STAMP)  ## search for inputs that crash the resolver or `ot check`, FUZZ_MINUTES=60
 	$(BIN)/python tests/fuzz.py $(FUZZ_MINUTES)
 
@@ -70,6 +85,6 @@ test-isolated: $(STAMP)  ## build wheels; test each package in an environment of
 	PYTHON=$(BIN)/python bash tests/isolated.sh $(PACKAGES)
 
 clean:  ## remove everything that can be made again; runs/ stays
-	rm -rf $(VENV) .bench .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .bench $(RELIABILITY) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find packages tests -name __pycache__ -type d -prune -exec rm -rf {} +

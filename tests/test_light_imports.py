@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.engine import HostState
+
 HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics")
 
 LIGHT_ROADS = {
@@ -21,6 +24,9 @@ LIGHT_ROADS = {
     "ot --version": "import sys; sys.argv = ['ot', '--version']; run()",
     "ot config --help": "import sys; sys.argv = ['ot', 'config', '--help']; run()",
     "ot config show --help": "import sys; sys.argv = ['ot', 'config', 'show', '--help']; run()",
+    "ot ckpt --help": "import sys; sys.argv = ['ot', 'ckpt', '--help']; run()",
+    "ot ckpt diff --help": "import sys; sys.argv = ['ot', 'ckpt', 'diff', '--help']; run()",
+    "ot ckpt import --help": "import sys; sys.argv = ['ot', 'ckpt', 'import', '--help']; run()",
     "ot list-components": "import sys; sys.argv = ['ot', 'list-components']; run()",
 }
 
@@ -95,6 +101,18 @@ def in_fresh_process(program: str) -> str:
 @pytest.mark.parametrize("road", LIGHT_ROADS)
 def test_the_light_road_imports_nothing_heavy(road: str) -> None:
     modules = json.loads(in_fresh_process(PROGRAM.format(road=LIGHT_ROADS[road])))
+    assert not [name for name in HEAVY if name in modules]
+
+
+@pytest.mark.parametrize("command", ["ls", "show", "verify", "pin", "unpin", "rm"])
+def test_checkpoints_are_looked_after_without_numpy(command: str, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    store = CheckpointStore(folder, run_id="", config_hash="", quarantine=tmp_path / "quarantine")
+    for step in (1, 2):
+        store.save(Save(HostState({"model": {}}, {}), None, step, 0))
+    (tmp_path / "run.json").touch()
+    road = f"import sys; sys.argv = ['ot', 'ckpt', {command!r}, {f'{tmp_path}@1'!r}]; run()"
+    modules = json.loads(in_fresh_process(PROGRAM.format(road=road)))
     assert not [name for name in HEAVY if name in modules]
 
 

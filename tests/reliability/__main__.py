@@ -31,6 +31,8 @@ def main() -> int:
             f"{row.name:<24}{report.cases:>8}{report.passed:>8}{options.seed:>6}{seconds:>9.1f}",
             flush=True,
         )
+        for what, count in sorted(report.tally.items()):
+            print(f"{'':<24}{count:>8} {what}", flush=True)
         for failure in report.failures:
             print(failure, flush=True)
         failed |= bool(report.failures)

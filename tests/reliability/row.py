@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,14 @@ class Case:
         seed: Of the campaign: with it, cases can share what is costly to make.
         random: Seeded by row, seed and number.
         folder: An empty folder of its own.
+        tally: What is counted over all cases of a row that run together.
     """
 
     number: int
     seed: int
     random: random.Random
     folder: Path
+    tally: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Row:
         run_case: Raises an exception when a case fails.
         chunks: Into how many tests the cases of a commit are divided, to run beside each other.
         in_memory: Whether the folder of a case is on a disk in memory, where there is one.
+        enough: Raises when what many cases counted shows that they met too little of what they are
+            there for; not called for a single case.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Row:
     run_case: Callable[[Case], None]
     chunks: int = 2
     in_memory: bool = False
+    enough: Callable[[Report], None] | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +64,7 @@ class Report:
 
     cases: int = 0
     failures: list[str] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)
 
     @property
     def passed(self) -> int:
@@ -71,9 +78,8 @@ def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int =
     for number in numbers:
         report.cases += 1
         with tempfile.TemporaryDirectory(prefix=f"{row.name}-{number}-", dir=place) as folder:
-            case = Case(
-                number, seed, random.Random(f"{row.name} {seed} {number}"), Path(folder).resolve()
-            )
+            source = random.Random(f"{row.name} {seed} {number}")
+            case = Case(number, seed, source, Path(folder).resolve(), report.tally)
             try:
                 row.run_case(case)
             except Exception:  # noqa: BLE001 - whatever a case raises is a failure of it
@@ -82,6 +88,11 @@ def run_row(row: Row, numbers: Iterable[int], seed: int, *, most_failures: int =
                 )
                 if len(report.failures) >= most_failures:
                     break
+    if row.enough is not None and report.cases > 1 and not report.failures:
+        try:
+            row.enough(report)
+        except AssertionError as error:
+            report.failures.append(f"{row.name}: {error}, in {report.cases} cases")
     return report
 
 

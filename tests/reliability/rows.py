@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from reliability import corruption, crash_states, errno_row, mutants
+from reliability import (
+    concurrency,
+    config_fuzz,
+    corruption,
+    crash_states,
+    errno_row,
+    invariance,
+    mutants,
+    resume,
+    sigkill,
+    sigkill_operation,
+    signals,
+)
 from reliability.row import Row
 
-ROWS: tuple[Row, ...] = (crash_states.ROW, mutants.ROW, corruption.ROW, errno_row.ROW)
+ROWS: tuple[Row, ...] = (
+    crash_states.ROW,
+    mutants.ROW,
+    sigkill.NUMPY,
+    sigkill.TORCH,
+    sigkill_operation.ROW,
+    resume.ROW,
+    invariance.ROW,
+    corruption.ROW,
+    errno_row.ROW,
+    concurrency.ROW,
+    signals.NUMPY,
+    signals.TORCH,
+    config_fuzz.ROW,
+)
 
 
 def named(names: str) -> list[Row]:

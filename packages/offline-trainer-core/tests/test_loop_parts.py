@@ -39,6 +39,18 @@ def test_windows_note_where_the_stream_stood_before_looking_ahead() -> None:
     assert [window.data_state for window in cut] == [2, 4]
 
 
+def test_a_stream_has_seen_the_end_of_an_epoch_when_its_last_window_is_noted() -> None:
+    epoch = 0
+
+    def stream() -> Any:
+        nonlocal epoch
+        yield from range(4)
+        epoch += 1
+
+    cut = list(windows(stream(), 2, float, lambda: epoch))
+    assert [window.data_state for window in cut] == [0, 1]
+
+
 def read(scalars: Any) -> list[float]:
     return [float(scalar) for scalar in scalars]
 

@@ -187,6 +187,30 @@ def test_a_rehearsal_leaves_nothing(small_config: MakeConfig) -> None:
     assert list((out_dir / "checkpoints").iterdir()) == []
 
 
+def test_a_run_that_fails_ends_the_save_it_has_begun(
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, during: Any
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    rename = FileSystem.rename
+
+    def slow(system: FileSystem, source: Path, target: Path) -> None:
+        begun.set()
+        assert go_on.wait(20)
+        rename(system, source, target)
+
+    def fail(step: int) -> None:
+        if step == 3:
+            assert begun.wait(20)
+            threading.Timer(0.05, go_on.set).start()
+            raise RuntimeError("no more")
+
+    monkeypatch.setattr(FileSystem, "rename", slow)
+    during(fail)
+    with pytest.raises(OfflineTrainerError, match="no more"):
+        run_experiment(small_config(callbacks=checkpoints(every_n_steps=2, asynchronous=True)))
+    assert steps(Path("run")) == [2]
+
+
 # --- leaving ---------------------------------------------------------------------------------
 
 
@@ -221,7 +245,7 @@ def leaving_config(small_config: MakeConfig, out_dir: str) -> dict[str, Any]:
         run={"out_dir": out_dir},
         settings={"allowed_import_prefixes": ["offline_trainer.", "leaving_data."]},
         imports=["offline_trainer.testing.numpy_engine", "leaving_data"],
-        callbacks=checkpoints(every_n_epochs=1),
+        callbacks=checkpoints(every_n_epochs=1, monitor="val_loss", save_top_k=2),
     )
     config["data"] = {**config["data"], "_type_": "data.leaving", "batch_size": 3}
     config["trainer"]["val_every_n_steps"] = 2
@@ -234,7 +258,14 @@ def leaving_config(small_config: MakeConfig, out_dir: str) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.parametrize("at", [1, 2, 9, 15])
+def measured(out_dir: Path) -> dict[str, Any]:
+    """What the kept checkpoints say was measured, and which is the best."""
+    folder = out_dir / "checkpoints"
+    metrics = {path.name: dict(read_manifest(path).metrics) for path in folder.glob("step-*")}
+    return {**metrics, "best": (folder / "best").read_text()}
+
+
+@pytest.mark.parametrize("at", [1, 10, 58, 77])  # 58 and 77 in steps that are saved, too
 def test_a_signal_in_a_validation_leaves_and_the_validation_is_done_again(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -248,6 +279,8 @@ def test_a_signal_in_a_validation_leaves_and_the_validation_is_done_again(
     monkeypatch.setattr(Leaving, "at", None)
     result = run_experiment(leaving_config(small_config, "run"), resume="auto")
     assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+    ours, theirs = measured(result.out_dir), measured(golden.out_dir)
+    assert {name: ours[name] for name in theirs} == theirs  # and the one resumed from
 
 
 # --- starting from weights -------------------------------------------------------------------

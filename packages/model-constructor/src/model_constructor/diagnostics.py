@@ -62,7 +62,7 @@ def pieces(
         above = single.span
     if len(errors) > 1:
         found.append((f"\n\n{_count(errors)}", "message"))
-    return [(_printable(text), role) for text, role in found]
+    return [(printable(text), role) for text, role in found]
 
 
 def in_reading_order(errors: Sequence[ConfigError]) -> list[ConfigError]:
@@ -224,7 +224,7 @@ def _count(errors: Sequence[ConfigError]) -> str:
     return f"{least}{len(errors)} errors{several}{shown}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with control characters, which a terminal would obey, written as escapes."""
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()

@@ -225,6 +225,9 @@ class Engine(Protocol):
     """What a framework package supplies. Constructor arguments come from the YAML's ``engine``.
 
     Order of calls: `prepare`, `build`, `setup`, then steps; `restore` any time after `setup`.
+
+    Optional: ``threads() -> int``, called after `prepare`: how many threads of the host compute,
+    for run.json. Sums that are split over another number of threads may differ in their last bits.
     """
 
     def prepare(self, run: RunSettings) -> str:

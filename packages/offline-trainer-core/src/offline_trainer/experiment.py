@@ -16,6 +16,7 @@ from typing import Any
 
 from model_constructor.aliases import use_present_names
 from model_constructor.binding import component_name
+from model_constructor.config.overrides import override_sources
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
 from model_constructor.graph.compiler import compile_all
@@ -96,6 +97,12 @@ class Prepared:
         """Its `run` section."""
         return read_run_section(self.data["run"], self.resolved.source_map)
 
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Its data as it may be shown and stored."""
+        shown: dict[str, Any] = without_secrets(self.data, self.resolved.secrets)
+        return shown
+
 
 @secrets_hidden()
 @exits_told()
@@ -107,6 +114,7 @@ def run_experiment(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    stored: bool = False,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -118,6 +126,7 @@ def run_experiment(
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
         untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
             from outside its folder, whatever it says.
+        stored: As of `prepare`.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
@@ -129,6 +138,7 @@ def run_experiment(
         no_plugin=no_plugin,
         allow_target=allow_target,
         untrusted=untrusted,
+        stored=stored,
         uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
@@ -160,9 +170,15 @@ def run_experiment(
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
     with directory, SignalFlag() as signals:
-        resolved = prepared.resolved
-        shown = without_secrets(prepared.data, resolved.secrets)
-        manifest = describe(directory, resolved, prepared.plugins, device)
+        resolved, shown = prepared.resolved, prepared.shown
+        manifest = describe(
+            prepared,
+            engine,
+            device,
+            earlier=directory.earlier,
+            resumed=resumed,
+            init_from=init_from.checkpoint if init_from is not None else None,
+        )
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
         metrics_file = LineFile(directory.metrics_file)
@@ -182,13 +198,12 @@ def run_experiment(
             callback_names=[component_name(spec) for spec in prepared.data.get("callbacks") or []],
         )
         info = RunInfo(run.name, manifest.run_id, directory.root, run.seed, shown)
-        record = RunRecord(
-            directory,
-            lambda: write_records(directory, manifest, resolved, shown, datamodule),
-            context,
-            prepared.plugins,
-            info,
-        )
+
+        def write() -> None:
+            write_records(directory, manifest, resolved, shown, datamodule)
+            context.store.settle()
+
+        record = RunRecord(directory, write, context, prepared.plugins, info)
         arguments = {
             "model": models if "models" in prepared.data else models["model"],
             "datamodule": datamodule,
@@ -234,6 +249,7 @@ def prepare(
     no_plugin: Sequence[str] = (),
     allow_target: bool = False,
     untrusted: bool = False,
+    stored: bool = False,
     model_alone: bool = False,
     uses: Sequence[str] = (),
 ) -> Prepared:
@@ -245,6 +261,8 @@ def prepare(
         no_plugin: Plugins or distributions to leave out.
         allow_target: Permit ``_target_`` in a config whose settings ask for it.
         untrusted: The config may be a stranger's.
+        stored: The config is a run's ``config.resolved.yaml``, in which nothing reads `params` any
+            more: no note is made of what is unused in it.
         uses: Which `RUN_PATHS` the run reads or writes here, so that they are checked too.
         model_alone: A config with a model and nothing of an experiment may pass.
 
@@ -257,7 +275,8 @@ def prepare(
         findings, path, overrides, untrusted=untrusted, package_file=package_file
     )
     keep_secret(resolved.secret_texts)
-    warn(resolved.warnings)
+    arguments = override_sources(overrides)
+    warn(n for n in resolved.warnings if not stored or (n.span and n.span.file in arguments))
     sources, data = resolved.source_map, resolved.data
     alone = model_alone and is_model_alone(data)
     with findings.collecting():

@@ -11,24 +11,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
-from offline_trainer.callbacks.hooks import Hooks, LoopState
+from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine, Interval, Json, Stage, StepOutput
-from offline_trainer.errors import DivergedError, OfflineTrainerError
+from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.evaluation import evaluate
 from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.measurements import Measurements
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import host_random_state, restore_host_random_state
 from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
-from offline_trainer.running_mean import RunningMean
 from offline_trainer.saving import Saver, SaveSettings
 from offline_trainer.windows import TrainWindow, rest_of_epoch, windows
 
@@ -63,16 +63,15 @@ class Loop:
     progress: Progress
     options: LoopOptions
     state: LoopState = field(default_factory=LoopState)
-    _train_mean: RunningMean = field(init=False)
+    _measurements: Measurements = field(init=False)
     _saver: Saver = field(init=False)
     _started_seconds: float = field(default_factory=time.monotonic)
     _data_state: Json = None
-    _measured_at: dict[str, int] = field(default_factory=dict)
     _before_validation: Json = None  # set while a validation runs whose step is not complete
     _validation_owed: bool = False
 
     def __post_init__(self) -> None:
-        self._train_mean = RunningMean(self.engine.read)
+        self._measurements = Measurements(self.engine, self.loggers, self.progress, self.state)
         self._saver = Saver(
             self.store, self.engine, self.saving, self._on_commit, self._on_failed_save
         )
@@ -100,6 +99,10 @@ class Loop:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
         self.hooks.call("on_interrupt", self.state)
         self._save(must_succeed=True)
+
+    def leave(self) -> None:
+        """After a failure: what is being saved is saved to its end."""
+        self._saver.wait()
 
     def _epoch(self) -> None:
         self.hooks.call("on_epoch_start", self.state)
@@ -163,36 +166,12 @@ class Loop:
             state.epoch += 1
             state.batch = 0
         weight = sum(batch.weight for batch in window.batches)
-        self._train_mean.add(output.loss, output.logs, weight, output.finite, state.global_step)
+        self._measurements.add(output, weight)
         self.progress.advance(state.global_step, state.epoch, weight)
 
     def _log_train(self) -> None:
-        values = self._read_train_mean().pop()
-        if values:
-            rates = self.engine.learning_rates()
-            single = len(rates) == 1
-            values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
-            self._log(values, "train")
+        if self._measurements.log_train():
             self.hooks.call("on_log", self.state)
-
-    def _log(self, values: Mapping[str, float], stage: Stage) -> None:
-        state = self.state
-        named = {f"{stage}_{name}": value for name, value in values.items()}
-        state.metrics.update(named)
-        self._measured_at.update(dict.fromkeys(named, state.global_step))
-        self.progress.show(values, stage)
-        epoch = state.epoch + (1 if state.batch else 0)
-        row = {"epoch": float(epoch), **values}
-        self.loggers.log_metrics(row, step=state.global_step, stage=stage)
-
-    def _read_train_mean(self) -> RunningMean:
-        bad_step = self._train_mean.read()
-        if bad_step is not None:
-            raise DivergedError(
-                f"loss or gradient of step {bad_step} is not finite; its update was not applied",
-                help="lower the learning rate, or bound gradients with trainer.clip_grad_norm",
-            )
-        return self._train_mean
 
     def _validation_due(self, epoch_ended: bool) -> bool:
         options, state = self.options, self.state
@@ -205,7 +184,7 @@ class Loop:
 
     def _validate(self) -> bool:
         self.hooks.control.validate = False
-        self._read_train_mean()
+        self._measurements.read()
         self._before_validation = {**self.state_dict(), "validation_owed": True}
         validated = self.evaluate("val", self._loader("val_dataloader"))
         self._before_validation, self._validation_owed = None, False
@@ -223,7 +202,7 @@ class Loop:
         """Evaluate on batches and log the result; False when there are none."""
         if batches is None:
             return False
-        self._read_train_mean()
+        self._measurements.read()
         self.hooks.call("on_validation_start", self.state)
         values = evaluate(
             self.engine,
@@ -233,7 +212,7 @@ class Loop:
             stage,
             lambda: self.hooks.call("on_validation_batch_end", self.state),
         )
-        self._log(values, stage)
+        self._measurements.log(values, stage)
         self.hooks.call("on_validation_end", self.state)
         return True
 
@@ -248,12 +227,12 @@ class Loop:
 
     def _save(self, *, must_succeed: bool = False) -> None:
         self.hooks.control.save = False
-        self._read_train_mean()
+        self._measurements.read()
         self.hooks.call("on_state_snapshot", self.state)
         state = self.state
         self._saver.save(
             self._before_validation or self.state_dict(),
-            self._measured_now(),
+            self._measurements.of_this_step(),
             step=state.global_step,
             epoch=state.epoch,
             must_succeed=must_succeed,
@@ -266,14 +245,6 @@ class Loop:
     def _on_failed_save(self) -> None:
         self.hooks.call("on_checkpoint_rejected", self.state)
 
-    def _measured_now(self) -> dict[str, float]:
-        """The metrics that were measured at this very step."""
-        return {
-            name: value
-            for name, value in self.state.metrics.items()
-            if self._measured_at.get(name) == self.state.global_step and math.isfinite(value)
-        }
-
     def state_dict(self) -> Json:
         """Everything besides the engine's state that the rest of the run depends on."""
         state = self.state
@@ -282,11 +253,9 @@ class Loop:
             "global_step": state.global_step,
             "epoch": state.epoch,
             "batch": state.batch,
-            "metrics": dict(state.metrics),
-            "measured_at": dict(self._measured_at),
-            "train_mean": self._train_mean.state_dict(),
+            "measurements": self._measurements.state_dict(),
             "callbacks": self.hooks.state_dict(),
-            "stopped": self.hooks.control.stop,
+            "asked": asdict(self.hooks.control),
             "validation_owed": False,
             "data": self._data_state,
             "objective": objective_state() if objective_state is not None else None,
@@ -298,12 +267,11 @@ class Loop:
         """Stand where the checkpoint was taken; the engine restores its own part."""
         state = self.state
         state.global_step, state.epoch = saved["global_step"], saved["epoch"]
-        state.batch, state.metrics = saved["batch"], dict(saved["metrics"])
-        self._measured_at = dict(saved["measured_at"])
+        state.batch = saved["batch"]
         self._validation_owed = saved["validation_owed"]
-        self._train_mean.load_state_dict(saved["train_mean"])
+        self._measurements.load_state_dict(saved["measurements"])
         self.hooks.load_state_dict(saved["callbacks"])
-        self.hooks.control.stop = saved["stopped"]
+        self.hooks.control = Control(**saved["asked"])
         for part, name in ((self.datamodule, "data"), (self.objective, "objective")):
             load = getattr(part, "load_state_dict", None)
             if load is not None and saved[name] is not None:

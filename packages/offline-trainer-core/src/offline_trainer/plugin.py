@@ -74,5 +74,6 @@ def ot_resolve_component(key: str) -> Entry | None:
 
 
 @hookimpl
-def ot_environment() -> Sequence[tuple[str, str]]:
-    return (("python", platform.python_version()), ("platform", platform.platform()))
+def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
+    rows = [("python", platform.python_version())]
+    return [*rows, ("platform", platform.platform())] if thorough else rows

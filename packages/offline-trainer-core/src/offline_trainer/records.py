@@ -4,38 +4,62 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from model_constructor.config.resolve import ResolvedConfig
 from model_constructor.config.resolved_yaml import dump_resolved
 from model_constructor.foreign import error_text
+from offline_trainer.checkpoint.reading import Checkpoint
+from offline_trainer.engine import Engine
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.protocols import DataModule
+from offline_trainer.run.attempt_changes import report_attempt_changes
 from offline_trainer.run.config_hash import config_hash
 from offline_trainer.run.directory import RunDirectory
-from offline_trainer.run.manifest import RunManifest, describe_run
+from offline_trainer.run.input_files import input_files
+from offline_trainer.run.manifest import Origin, RunManifest, describe_run
+from offline_trainer.secrets_scope import shown as shown_text
 from offline_trainer.secrets_scope import shown_argument
 
-_PACKAGES = ("model-constructor", "offline-trainer-core")
+if TYPE_CHECKING:
+    from offline_trainer.experiment import Prepared
+
+_PACKAGES = ("model-constructor", "offline-trainer-core", "numpy")
 
 
 def describe(
-    directory: RunDirectory, resolved: ResolvedConfig, plugins: Plugins, device: str
+    prepared: Prepared,
+    engine: Engine,
+    device: str,
+    *,
+    earlier: RunManifest | None = None,
+    resumed: Checkpoint | None = None,
+    init_from: Checkpoint | None = None,
 ) -> RunManifest:
-    """What run.json will say.
+    """What run.json will say, all but its data files, which `write_records` adds.
+
+    The config is hashed as it is stored: with the values that the components get, without secrets.
 
     Args:
-        device: What the engine chose.
+        engine: Prepared.
+        device: What it chose.
+        earlier: The manifest of the run that is resumed in place.
+        resumed: The checkpoint that is gone on from.
+        init_from: The checkpoint that a new run takes its weights from.
     """
+    threads = getattr(engine, "threads", None)
     return describe_run(
-        versions=_versions(plugins),
-        plugins=plugins.versions(),
-        seed=resolved.data["run"].get("seed", 0),
+        versions=_versions(prepared.plugins),
+        plugins=prepared.plugins.versions(),
+        seed=prepared.run.seed,
         device=device,
-        config_hash=config_hash(resolved.data),
+        config_hash=config_hash(prepared.shown),
+        threads=threads() if threads is not None else None,
         argv=[shown_argument(argument) for argument in sys.argv],
-        earlier=directory.earlier,
+        earlier=earlier,
+        origin=_origin(resumed, init_from),
     )
 
 
@@ -51,6 +75,8 @@ def write_records(
     Args:
         shown: The bound config, as `without_secrets` leaves it.
     """
+    manifest = replace(manifest, data=input_files(datamodule))
+    report_attempt_changes(directory.earlier, manifest)
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))
@@ -58,6 +84,14 @@ def write_records(
     fitted = transform_state() if transform_state is not None else None
     if fitted is not None:
         directory.write_transforms(fitted)
+
+
+def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin | None:
+    start = resumed or init_from
+    if start is None:
+        return None
+    path = shown_text(str(start.path.resolve()))
+    return Origin("resumed" if resumed else "weights", path, start.manifest.sha256)
 
 
 def _versions(plugins: Plugins) -> dict[str, str]:

@@ -96,6 +96,11 @@ class Saver:
         self._running = None
         self._settle(running)
 
+    def wait(self) -> None:
+        """Let the save in the background end, whatever comes of it."""
+        if self._running is not None:
+            self._running.thread.join()
+
     def _begin(
         self,
         action: Callable[[Save], Path | None],

@@ -10,6 +10,7 @@ from model_constructor.errors import ParameterError
 from model_constructor.registry import Registry
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
+from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, OptimizerPlan, Task
@@ -149,7 +150,8 @@ class DefaultTrainer:
             if hasattr(callback, "attach"):
                 _attach(callback, context.engine, index)
         if context.resume is not None:
-            context.engine.restore(context.resume.state)
+            with restoring(context.resume):
+                context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
             context.engine.eval_step(context.example_batch, "val")
         context.begin()
@@ -179,7 +181,9 @@ class DefaultTrainer:
             context.outcome = "done" if loop.run() else "interrupted"
             if context.outcome == "done" and self._test_after_fit:
                 self._test(loop, context)
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):
+                loop.leave()
             loop.hooks.call("on_exception", loop.state)
             raise
         finally:
@@ -241,10 +245,11 @@ def plan_optimizers(
 
 
 def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
-    if same_metrics_file:
+    with restoring(checkpoint):
         end = FileEnd(**checkpoint.loop_state["metrics_file"])
-        loop.metrics_file.go_back_to(end, keep_rest=loop.store.leaves_a_line())
-    loop.load_state_dict(checkpoint.loop_state)
+        if same_metrics_file:
+            loop.metrics_file.go_back_to(end, keep_rest=loop.store.leaves_a_line())
+        loop.load_state_dict(checkpoint.loop_state)
     if checkpoint.manifest.config_hash != loop.store.config_hash:
         loop.hooks.control.stop = False  # what ended the run then may be what was changed since
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")

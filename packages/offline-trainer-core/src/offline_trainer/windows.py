@@ -18,7 +18,8 @@ class TrainWindow:
     Attributes:
         batches: At least one; fewer than asked for only at the end of an epoch.
         is_last: Whether the epoch ends with this window.
-        data_state: Where the data stream stood right after these batches, if it can tell.
+        data_state: Where the data stream stood right after these batches, if it can tell; after the
+            last ones, at the end of the epoch.
     """
 
     batches: list[MicroBatch]
@@ -47,6 +48,8 @@ def windows(
     while current:
         state = stream_state() if stream_state is not None else None
         following = _take(batches, size, weight)
+        if not following and stream_state is not None:
+            state = stream_state()  # a stream goes to its next epoch when it is asked in vain
         yield TrainWindow(current, not following, state)
         current = following
 

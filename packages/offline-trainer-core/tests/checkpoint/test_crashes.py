@@ -242,6 +242,106 @@ def test_a_crash_while_leaving_a_line_never_mixes_the_two(
     assert seen == {30, 99}
 
 
+@pytest.mark.parametrize(
+    ("went_on_from", "new_steps"), [(20, (25, 26, 27)), (10, (15, 16, 17)), (10, (25, 26, 27))]
+)
+def test_the_run_that_goes_on_does_what_a_crash_left_undone(
+    went_on_from: int, new_steps: tuple[int, ...], tmp_path: Path
+) -> None:
+    def prepare(folder: Path) -> None:
+        checkpoints = store(folder)
+        for step in (10, 20):
+            save(checkpoints, step)
+
+    def act(folder: Path, file_system: FileSystem) -> None:
+        checkpoints = store(folder, file_system)
+        checkpoints.continue_from(load(folder / "checkpoints" / f"step-{went_on_from:012d}"))
+        for step in new_steps:
+            save(checkpoints, step)
+
+    def check(folder: Path) -> None:
+        checkpoints = store(folder)
+        latest = checkpoints.latest()
+        assert latest is not None
+        checkpoints.continue_from(latest)
+        checkpoints.settle()
+        names = {path.name for path in (folder / "checkpoints").iterdir()}
+        kept = {f"step-{step:012d}" for step in steps(folder)}
+        assert names - kept <= {"last", "trash"}
+        assert (folder / "checkpoints" / "last").read_text() == f"{latest.path.name}\n"
+        assert steps(folder)[-1] == latest.step
+        assert len(kept) <= 2
+        if latest.step in new_steps:
+            assert set(steps(folder)) <= {10, went_on_from, *new_steps}
+
+    at_every_operation(prepare, act, check, tmp_path, fault=SimulatedCrashError)
+
+
+def test_settling_leaves_what_only_the_next_commit_abandons(tmp_path: Path) -> None:
+    for step in (10, 20):
+        save(store(tmp_path) if step == 10 else going_on_from(tmp_path, 10), step)
+    going_on_from(tmp_path, 10).settle()
+    assert steps(tmp_path) == [10, 20]
+    assert (tmp_path / "checkpoints" / "last").read_text() == "step-000000000020\n"
+
+
+def going_on_from(folder: Path, step: int) -> CheckpointStore:
+    checkpoints = store(folder)
+    checkpoints.continue_from(load(folder / "checkpoints" / f"step-{step:012d}"))
+    return checkpoints
+
+
+@pytest.mark.parametrize("others", [(), (5,)])
+def test_a_crash_while_a_step_is_saved_again_leaves_the_old_or_the_new(
+    others: tuple[int, ...], tmp_path: Path
+) -> None:
+    def prepare(folder: Path) -> None:
+        checkpoints = store(folder)
+        for step in (*others, 10):
+            save(checkpoints, step)
+
+    def again(folder: Path, file_system: FileSystem | None = None) -> None:
+        checkpoints = store(folder, file_system)
+        latest = checkpoints.latest()
+        assert latest is not None
+        checkpoints.continue_from(latest, complete=latest.state.values["number"] == 99)
+        checkpoints.settle()
+        save(checkpoints, 10, number=99)
+
+    def check(folder: Path) -> None:
+        latest = store(folder).latest()
+        assert latest is not None
+        assert (latest.step, latest.state.values["number"]) in ((10, 10), (10, 99))
+        again(folder)
+        names = [path.name for path in (folder / "checkpoints").iterdir()]
+        kept = [f"step-{step:012d}" for step in (*others, 10)]
+        assert sorted(set(names) - {"trash"}) == ["last", *kept]
+        assert load(folder / "checkpoints" / "step-000000000010").state == state(99)
+
+    operations = at_every_operation(prepare, again, check, tmp_path, fault=SimulatedCrashError)
+    assert operations > 15
+
+
+def test_a_step_that_could_not_be_saved_again_is_saved_again_later(tmp_path: Path) -> None:
+    save(store(tmp_path), 10)
+
+    class FullOnce(FileSystem):
+        renamed = 0
+
+        def rename(self, source: Path, target: Path) -> None:
+            self.renamed += 1
+            if self.renamed == 2:
+                raise full_disk()
+            super().rename(source, target)
+
+    checkpoints = store(tmp_path, FullOnce())
+    checkpoints.continue_from(load(tmp_path / "checkpoints" / "step-000000000010"), complete=False)
+    with pytest.raises(OfflineTrainerError, match="No space"):
+        save(checkpoints, 10, number=99)
+    save(checkpoints, 10, number=99)
+    assert load(tmp_path / "checkpoints" / "step-000000000010").state == state(99)
+
+
 def test_a_crash_while_setting_aside_leaves_no_checkpoint_without_a_reason(tmp_path: Path) -> None:
     def prepare(folder: Path) -> None:
         save(store(folder), 1)

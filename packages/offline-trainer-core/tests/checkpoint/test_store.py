@@ -249,6 +249,27 @@ def test_a_file_that_may_not_be_read_is_not_damage(tmp_path: Path) -> None:
     assert steps(tmp_path) == [1]
 
 
+def test_a_checkpoint_is_verified_without_keeping_its_values(tmp_path: Path) -> None:
+    (path,) = save(store(tmp_path), 1)
+    loaded = load(path, keep_values=False)
+    assert loaded.state.tensors["model"] == {
+        "w": HostTensor("I32", (1,), b""),
+        "b": HostTensor("BF16", (), b""),
+    }
+    assert loaded.state.values == state(1).values
+    (path / "rng.safetensors").write_bytes((path / "rng.safetensors").read_bytes()[::-1])
+    with pytest.raises(DamagedCheckpointError, match=r"rng\.safetensors"):
+        load(path, keep_values=False)
+
+
+def test_a_pipe_in_place_of_a_manifest_is_not_read(tmp_path: Path) -> None:
+    (path,) = save(store(tmp_path), 1)
+    (path / "MANIFEST.json").unlink()
+    os.mkfifo(path / "MANIFEST.json")
+    with pytest.raises(DamagedCheckpointError, match="not a regular file"):
+        read_manifest(path)
+
+
 # --- going on -------------------------------------------------------------------------------
 
 

@@ -13,9 +13,11 @@ from click.testing import CliRunner, Result
 from plugin_sources import GOOD, write_distribution
 
 from offline_trainer.cli import main
+from offline_trainer.experiment import run_experiment
 
 Install = Callable[..., Path]
 Ot = Callable[..., Result]
+Train = Callable[..., Path]
 
 
 @pytest.fixture
@@ -43,5 +45,17 @@ def ot(monkeypatch: pytest.MonkeyPatch) -> Ot:
 
     def call(*arguments: str) -> Result:
         return CliRunner().invoke(main, list(arguments), prog_name="ot")
+
+    return call
+
+
+@pytest.fixture
+def train(small_config: Callable[..., dict[str, Any]]) -> Train:
+    """Train on the numpy engine in the current folder: checkpoints of steps 4, 8, 12 and 16."""
+
+    def call(out_dir: str = "run", resume: str | None = None, **sections: Any) -> Path:
+        config = small_config(run={"out_dir": out_dir}, **sections)
+        run_experiment(config, resume=resume)
+        return Path(out_dir)
 
     return call

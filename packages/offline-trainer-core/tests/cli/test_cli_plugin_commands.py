@@ -127,6 +127,47 @@ def test_a_plugin_cannot_take_a_built_in_commands_name(install: Install, ot: Ot)
     assert ot("doctor").exit_code == 1
 
 
+def test_a_plugin_adds_a_command_to_a_group(install: Install, ot: Ot) -> None:
+    folder = install(
+        "linter",
+        registering(
+            '"cmd.config.say_hello", "linter_commands:greet", help="Greet somebody."',
+            '"cmd.config.no_command", "linter_commands:broken", help="Not a command."',
+        ),
+    )
+    (folder / "linter_commands.py").write_text(GREETING)
+    assert "say-hello" not in ot("--help").stdout
+    text = ot("config", "--help").stdout
+    assert "Greet somebody." in text.partition("Commands of plugins:")[2]
+    assert completed("config", "say") == ["say-hello"]
+    assert "linter_commands" not in sys.modules
+    assert ot("config", "say-hello", "you").stdout == "hello you\n"
+    assert ot("config", "say-hello", "nobody").stderr.startswith("error: nobody is here\n")
+    failed = ot("config", "say-hello", "fails").stderr
+    assert "error: `ot config say-hello` from ot-linter 0.2.0 failed: ValueError" in failed
+    assert "is of type int" in ot("config", "no-command").stderr
+    assert "Did you mean say-hello?" in ot("config", "say-helo").stderr
+    assert ot("--no-plugin", "linter", "config", "say-hello").exit_code == 2
+
+
+def test_two_plugins_with_one_command_in_a_group_are_told_apart(install: Install, ot: Ot) -> None:
+    for module in ("one", "two"):
+        install(module, registering('"cmd.config.same", "{module}:same", help="Same."', head=SAME))
+    result = ot("config", "same")
+    assert (result.exit_code, "`ot --no-plugin one config same`" in result.stderr) == (1, True)
+    assert ot("--no-plugin", "one", "config", "same").stdout == "two\n"
+
+
+def test_commands_that_have_no_place_are_told(install: Install, ot: Ot) -> None:
+    calls = ['"cmd.config.show", "t:x", help="A."', '"cmd.run.fast", "t:x", help="B."']
+    install("taker", registering(*calls, '"cmd.config.a.b", "t:x", help="C."'))
+    told = ot("config", "--help").stderr
+    assert "`cmd.config.show` is not used: `ot config show` is built in" in told
+    assert "`cmd.run.fast` is not used: `ot run` takes no commands of plugins" in told
+    assert "`cmd.config.a.b` is not used: `ot config a` takes no commands of plugins" in told
+    assert "those that do are" in ot("doctor").stdout
+
+
 def test_two_plugins_with_one_command_are_told_apart(install: Install, ot: Ot) -> None:
     for module in ("one", "two"):
         install(module, registering('"cmd.same", "{module}:same", help="Same."'))

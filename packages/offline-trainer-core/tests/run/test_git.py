@@ -30,7 +30,17 @@ def test_commit_and_dirty_flag(tmp_path: Path) -> None:
     commit = git(tmp_path, "rev-parse", "HEAD")
     assert git_state(tmp_path) == GitState(commit, dirty=False)
     (tmp_path / "file").write_text("two")
-    assert git_state(tmp_path) == GitState(commit, dirty=True)
+    changed = git_state(tmp_path)
+    assert changed is not None
+    assert (changed.commit, changed.dirty) == (commit, True)
+    assert changed.diff is not None
+    (tmp_path / "file").write_text("two!")
+    assert git_state(tmp_path) not in (changed, GitState(commit, dirty=True))
+    (tmp_path / "file").write_text("two")
+    assert git_state(tmp_path) == changed
+    (tmp_path / "file").write_text("one")
+    (tmp_path / "other").touch()
+    assert git_state(tmp_path) == GitState(commit, dirty=True, diff=None)
 
 
 def test_no_repository_and_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,9 +25,9 @@ sys.stdin.read()
 
 
 @contextmanager
-def other_process(directory: Path) -> Iterator[subprocess.Popen[str]]:
+def other_process(directory: Path, program: str = HOLD) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(directory)],
+        [sys.executable, "-c", program, str(directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -84,3 +85,35 @@ def test_a_place_where_no_lock_can_be_made_is_one_message(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(RunDirectoryError, match="cannot lock the run directory"):
         RunLock(tmp_path / "file" / "run").acquire()
+
+
+WRITE_SLOWLY = """
+import os, sys
+from pathlib import Path
+from offline_trainer.run.lock import RunLock
+write = os.write
+def write_when_told(descriptor, data):
+    print("held", flush=True)
+    sys.stdin.readline()
+    return write(descriptor, data)
+os.write = write_when_told
+RunLock(Path(sys.argv[1])).acquire()
+sys.stdin.read()
+"""
+
+
+def test_who_is_refused_reads_the_name_of_a_holder_that_has_not_written_it_yet(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "run.lock").write_text('{"pid": 1, "host": "dead", "started": "long ago"}\n')
+    with (
+        other_process(tmp_path / "run", WRITE_SLOWLY) as process,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        refused = beside.submit(RunLock(tmp_path / "run").acquire)
+        wait([refused], timeout=0.3)  # it would be refused at once, with the wrong name
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        with pytest.raises(RunDirectoryError, match=f"in use by process {process.pid} on "):
+            refused.result()

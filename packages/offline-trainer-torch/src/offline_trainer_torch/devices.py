@@ -46,12 +46,16 @@ def describe_device(device: torch.device) -> str:
     return str(device)
 
 
+def cuda_build() -> str:
+    """The CUDA version that PyTorch was built for."""
+    return torch.version.cuda or "none"
+
+
 def device_rows() -> list[tuple[str, str]]:
     """Rows (name, value) about what there is to train on, the preferred device first."""
     *cards, cpu = [describe_device(torch.device(name)) for name in _available()]
     return [
         ("torch threads", str(torch.get_num_threads())),
-        ("CUDA build", torch.version.cuda or "none"),
         *(("device", card) for card in cards),
         ("device", cpu if cards else f"{cpu} (no GPU found)"),
     ]

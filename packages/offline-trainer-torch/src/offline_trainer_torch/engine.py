@@ -95,6 +95,10 @@ class TorchEngine:
         torch.manual_seed(run.seed)
         return describe_device(self.device)
 
+    def threads(self) -> int:
+        """How many threads of the host an operation is split over."""
+        return torch.get_num_threads()
+
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, nn.Module]:
         """Build models from graph IR, initialised from the run's seed and their names."""
         return {name: build(graph, registry, seed=self._run.seed) for name, graph in graphs.items()}
@@ -250,6 +254,11 @@ class TorchEngine:
         """
         tensors, values = state.tensors, state.values
         check_models(self.models, tensors["model"], values["model"])
+        if "optimizer" not in values:
+            raise StateMismatchError(
+                "the checkpoint holds weights alone, so nothing can go on from it",
+                help="start a new run from it: run.init_from",
+            )
         saved = values["optimizer"]
         if list(saved) != list(self.optimizers):
             raise StateMismatchError(

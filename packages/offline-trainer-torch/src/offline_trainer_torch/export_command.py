@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from offline_trainer.cli.errors import errors_shown
 from offline_trainer.cli.options import allow_target_option
 
 if TYPE_CHECKING:
-    from model_constructor.errors import ConfigPath
     from offline_trainer.components import Builder
     from offline_trainer.experiment import Prepared
 
@@ -53,7 +52,11 @@ def command(
         from offline_trainer_torch.export import SUFFIXES, export_model
 
         prepared = prepare(
-            run_directory(run) / CONFIG, overrides, allow_target=allow_target, untrusted=not trust
+            run_directory(run) / CONFIG,
+            overrides,
+            allow_target=allow_target,
+            untrusted=not trust,
+            stored=True,
         )
         models = load_models(run, registry=prepared.registry)
         name = _chosen(name, models)
@@ -89,11 +92,12 @@ def _inputs(
     """What the run's objective calls the model with, for one batch of its data."""
     import torch
 
+    from offline_trainer.config.stored import require_secrets
     from offline_trainer.errors import OfflineTrainerError
     from offline_trainer_torch.batches import place
     from offline_trainer_torch.export import positional_inputs
 
-    _require_secrets(prepared)
+    require_secrets(prepared.resolved, BUILT, "ot export")
     objective = builder.objective()
     io, loss = builder.section("io"), builder.section("loss")
     if io is not None and loss is not None and hasattr(objective, "bind"):
@@ -114,33 +118,3 @@ def _inputs(
     if not calls:
         raise OfflineTrainerError(f"evaluating a batch does not call the model `{name}`")
     return calls[0]
-
-
-def _require_secrets(prepared: Prepared) -> None:
-    """Report what a run has not stored of its config, unless an override gives it."""
-    from model_constructor.errors import ConfigError, format_config_path, raise_collected
-
-    sources = prepared.resolved.source_map
-    errors = [
-        ConfigError(
-            f"{format_config_path(path)} was made from a secret, which a run does not store",
-            code="",
-            config_path=path,
-            span=sources.span(path),
-            help=f"give it: ot export … {format_config_path(path)}=…",
-        )
-        for section in BUILT
-        for path in _hidden(prepared.resolved.data.get(section), (section,))
-        if sources[path].layer == 0
-    ]
-    raise_collected(errors)
-
-
-def _hidden(value: Any, path: ConfigPath) -> Iterator[ConfigPath]:
-    from model_constructor.redaction import HIDDEN
-
-    if value == HIDDEN:
-        yield path
-    items: Any = enumerate(value) if isinstance(value, list) else ()
-    for key, item in value.items() if isinstance(value, Mapping) else items:
-        yield from _hidden(item, (*path, key))

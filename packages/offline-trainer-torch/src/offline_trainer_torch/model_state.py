@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,12 @@ MAX_SHOWN = 8
 
 
 def save_models(models: Mapping[str, nn.Module], copies: HostCopies) -> Json:
-    """Copy tensors, named ``<model>.<state dict key>``.
+    """Copy tensors, named ``<model>.<state dict key>``; as `save_named`."""
+    return save_named(_named_state(models), copies)
+
+
+def save_named(named: Iterable[tuple[str, Any]], copies: HostCopies) -> Json:
+    """Copy tensors by name.
 
     Returns:
         What is no tensor: ``{"aliases": {name: name it shares its bytes with}, "extra": {...}}``.
@@ -26,7 +31,7 @@ def save_models(models: Mapping[str, nn.Module], copies: HostCopies) -> Json:
     aliases: dict[str, str] = {}
     extra: dict[str, Json] = {}
     stored: dict[tuple[Any, ...], str] = {}
-    for name, value in _named_state(models):
+    for name, value in named:
         if not isinstance(value, torch.Tensor):
             extra[name] = pack(value, name, copies)
             continue

@@ -63,6 +63,12 @@ def ot_register_components(registry: Registrar) -> None:
         requires=_TORCH,
     )
     registry.add_lazy(
+        "cmd.ckpt.import",
+        "offline_trainer_torch.import_command:command",
+        help="Make a checkpoint of the weights in a torch file.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
         "cmd.model",
         "offline_trainer_torch.model_command:command",
         help="Show the parameters, shapes and graphs of a config's models.",
@@ -97,14 +103,14 @@ def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
 
 @hookimpl
 def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
-    """Versions from metadata; what only a loaded torch knows, if it is loaded or there is time."""
+    """Versions, from metadata but for what only a loaded torch knows; devices, if there is time."""
     rows = [
         (name, found) for name in ("torch", "torchmetrics") if (found := _version(name)) is not None
     ]
     if "torch" in sys.modules or (thorough and find_spec("torch") is not None):
-        from offline_trainer_torch.devices import device_rows
+        from offline_trainer_torch.devices import cuda_build, device_rows
 
-        rows += device_rows()
+        rows += [("CUDA build", cuda_build()), *(device_rows() if thorough else ())]
     return rows
 
 

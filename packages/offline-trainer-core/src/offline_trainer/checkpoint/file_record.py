@@ -68,10 +68,7 @@ def write_recorded(
 def check_size(directory: Path, record: FileRecord) -> None:
     """Check that a recorded file is a regular file of the recorded size."""
     path = directory / record.path
-    with reading_saved(path):
-        found = status(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise DamagedCheckpointError(f"{path} is not a regular file")
+    found = _check_regular(path)
     if found.st_size != record.bytes:
         raise DamagedCheckpointError(
             f"{path} has {found.st_size} bytes, its manifest says {record.bytes}"
@@ -106,11 +103,12 @@ def read_recorded(file_system: FileSystem, directory: Path, record: FileRecord) 
 
 
 def read_regular(file_system: FileSystem, path: Path, most: int) -> bytes:
-    """Read a small file that must not be a link.
+    """Read a small file.
 
     Raises:
-        DamagedCheckpointError: It has more than ``most`` bytes.
+        DamagedCheckpointError: It is a link, a pipe or the like, or has more than ``most`` bytes.
     """
+    _check_regular(path)
     content = bytearray()
     with _opened(file_system, path) as descriptor:
         piece = memoryview(bytearray(min(most + 1, 1 << 16)))
@@ -119,6 +117,15 @@ def read_regular(file_system: FileSystem, path: Path, most: int) -> bytes:
             if len(content) > most:
                 raise DamagedCheckpointError(f"{path} has more than {most} bytes")
     return bytes(content)
+
+
+def _check_regular(path: Path) -> os.stat_result:
+    """Opening a pipe would wait for whoever writes into it."""
+    with reading_saved(path):
+        found = status(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise DamagedCheckpointError(f"{path} is not a regular file")
+    return found
 
 
 @contextmanager

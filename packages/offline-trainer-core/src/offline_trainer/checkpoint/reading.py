@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offline_trainer.checkpoint import tensor_file
@@ -27,8 +27,9 @@ from offline_trainer.checkpoint.file_system import (
     status,
 )
 from offline_trainer.checkpoint.json_text import from_json
+from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest, parse_manifest
-from offline_trainer.engine import HostState, Json
+from offline_trainer.engine import HostState, HostTensor, Json
 from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunDirectoryError
 from offline_trainer.notices import notice
 
@@ -39,7 +40,7 @@ AUTO = "auto"
 """In place of a path: go on if there is something to go on from."""
 REPLACED = "replaced-"
 """Before the name of a checkpoint whose place another one is about to take."""
-_STEP_NAME = re.compile(r"step-(\d{12})")
+_STEP_NAME = re.compile(r"step-([0-9]{12})")
 _MOST_MANIFEST_BYTES = 1 << 20
 
 
@@ -73,6 +74,16 @@ def step_name(step: int) -> str:
     return f"step-{step:012d}"
 
 
+def step_of(name: str) -> int | None:
+    """The step in the directory name of a checkpoint; None if it is no such name.
+
+    >>> step_of("step-000000001200"), step_of("step-12")
+    (1200, None)
+    """
+    match = _STEP_NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
 def step_directories(directory: Path) -> dict[int, Path]:
     """What bears the name of a checkpoint, by step, lowest first.
 
@@ -81,9 +92,8 @@ def step_directories(directory: Path) -> dict[int, Path]:
     with reported(f"list {directory}"):
         there = names(directory) if is_directory(directory) else []
     # In alphabetical order, what has the name itself comes after what was to be replaced.
-    matches = [(_STEP_NAME.fullmatch(name.removeprefix(REPLACED)), name) for name in there]
-    found = {int(match[1]): directory / name for match, name in matches if match}
-    return dict(sorted(found.items()))
+    steps = {step_of(name.removeprefix(REPLACED)): directory / name for name in there}
+    return {step: steps[step] for step in sorted(step for step in steps if step is not None)}
 
 
 def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest:
@@ -92,10 +102,6 @@ def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest
     with reading_saved(path):
         if not stat.S_ISDIR(status(path).st_mode):
             raise DamagedCheckpointError(f"{path} is not a directory")
-    with reading_saved(file):
-        found = status(file)
-    if not stat.S_ISREG(found.st_mode):
-        raise DamagedCheckpointError(f"{file} is not a manifest")
     content = read_regular(file_system or FileSystem(), file, _MOST_MANIFEST_BYTES)
     manifest = parse_manifest(content, file)
     if _STEP_NAME.fullmatch(path.name) and path.name != step_name(manifest.step):
@@ -124,8 +130,16 @@ def check_complete(path: Path, file_system: FileSystem | None = None) -> Manifes
     return manifest
 
 
-def load(path: Path, file_system: FileSystem | None = None) -> Checkpoint:
+def load(
+    path: Path, file_system: FileSystem | None = None, *, keep_values: bool = True
+) -> Checkpoint:
     """Read a checkpoint directory and verify all of it: sizes, then hashes, then structure.
+
+    Args:
+        path: The checkpoint.
+        file_system: Where faults are put in tests.
+        keep_values: Whether its tensors have their bytes. Without, they have dtype and shape alone,
+            and no more than one file at a time is in memory.
 
     Raises:
         DamagedCheckpointError: Something is missing, added or changed.
@@ -142,7 +156,8 @@ def load(path: Path, file_system: FileSystem | None = None) -> Checkpoint:
             state = _parse_state(bytes(content), path / STATE_NAME)
         elif record.path.endswith(TENSORS_SUFFIX):
             group = record.path.removesuffix(TENSORS_SUFFIX)
-            tensors[group] = tensor_file.parse(content, path / record.path)
+            found = tensor_file.parse(content, path / record.path)
+            tensors[group] = found if keep_values else _without_values(found)
     if state is None:
         raise DamagedCheckpointError(f"{path} has no {STATE_NAME}")
     return Checkpoint(
@@ -162,8 +177,7 @@ def newest(
 ) -> Checkpoint | None:
     """The newest good checkpoint in a directory; each damaged one met on the way is reported.
 
-    Newest by lineage: when a later attempt went on from an older step, the steps of the earlier
-    attempt from there on are an abandoned line and do not count.
+    Newest by lineage: an abandoned line does not count.
     """
     manifests: dict[Path, Manifest] = {}
     for path in step_directories(directory).values():
@@ -171,14 +185,7 @@ def newest(
             manifests[path] = read_manifest(path, file_system)
         except DamagedCheckpointError as damage:
             on_damage(path, damage)
-    in_line = [
-        path
-        for path, one in manifests.items()
-        if not any(
-            other.attempt > one.attempt and other.step <= one.step for other in manifests.values()
-        )
-    ]
-    for path in reversed(in_line):
+    for path in reversed(newest_line(manifests)):
         try:
             return load(path, file_system)
         except DamagedCheckpointError as damage:
@@ -236,6 +243,10 @@ def resolve(path: Path) -> Checkpoint:
     if checkpoint is None:
         raise CheckpointError(f"every checkpoint in {folder} is damaged")
     return checkpoint
+
+
+def _without_values(tensors: Mapping[str, HostTensor]) -> dict[str, HostTensor]:
+    return {name: replace(tensor, data=b"") for name, tensor in tensors.items()}
 
 
 def _parse_state(content: bytes, path: Path) -> dict[str, Json]:

@@ -4,14 +4,14 @@ A save: temporary directory beside the target → every file written exclusively
 manifest → fsync directory → rename to a name that does not exist → fsync parent. Now it is
 committed, and only now follow the pointers ``last`` and ``best`` and whatever has to go. A crash in
 between leaves the old checkpoints or the old and the new one, and a ``writing-…`` or
-``deleting-…`` directory that the next save removes. Where the name is that of an abandoned line's
-checkpoint, that one is ``replaced-…`` for a moment, under which it is found as well.
+``deleting-…`` directory; the run that goes on removes it and does what was left to do. Where the
+name is that of an abandoned line's checkpoint, that one is ``replaced-…`` for a moment, under which
+it is found as well.
 """
 
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,8 +39,17 @@ from offline_trainer.checkpoint.manifest import (
     make_manifest,
 )
 from offline_trainer.checkpoint.pins import is_pinned
+from offline_trainer.checkpoint.pointers import BEST_NAME, LAST_NAME, point
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
+from offline_trainer.checkpoint.removal import (
+    REHEARSAL,
+    TRASH_NAME,
+    WRITING,
+    remove_checkpoints,
+    remove_leftovers,
+)
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
+from offline_trainer.checkpoint.set_aside import reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -50,14 +59,6 @@ from offline_trainer.errors import (
 )
 from offline_trainer.notices import notice
 
-LAST_NAME = "last"
-BEST_NAME = "best"
-TRASH_NAME = "trash"
-DELETING = "deleting-"
-_WRITING = "writing-"
-_REHEARSAL = f"{_WRITING}rehearsal"
-_LEFTOVER = re.compile(rf"{_REHEARSAL}|({_WRITING}|{DELETING})step-\d{{12}}")
-_REASON = ".reason.txt"
 _BEFORE_ANY_STEP = -1
 
 
@@ -121,7 +122,9 @@ class CheckpointStore:
         self._hash_beside = hash_beside
         self._file_system = file_system or FileSystem()
         self._parent: str | None = None
+        self._origin: Manifest | None = None  # of the checkpoint that the run goes on from
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
+        self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
         self._unsynced: int | None = None  # saved, and not yet sure to last
         self._has_directory = False  # that is sure to last
@@ -144,22 +147,55 @@ class CheckpointStore:
             )
         return checkpoint
 
-    def continue_from(self, checkpoint: Checkpoint) -> None:
+    def continue_from(self, checkpoint: Checkpoint, *, complete: bool = True) -> None:
         """Make the next save a child of ``checkpoint``, of this directory or of another run.
 
         Newer checkpoints in this directory are an abandoned line from now on; they are moved to
         the folder ``trash`` when the first new one is committed, and stay there.
+
+        Args:
+            checkpoint: Where the run goes on from.
+            complete: Whether all that belongs to its step had happened; if not, the step may be
+                saved once more, and then takes the place of the first.
         """
+        self._origin = checkpoint.manifest
         self._parent = checkpoint.manifest.sha256
         self._measured.clear()
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}
+            self._incomplete = None if complete else checkpoint.step
         # Attempts tell lines apart, so ours must be above every one that is here.
+        for manifest in self._manifests().values():
+            self.attempt = max(self.attempt, manifest.attempt + 1)
+
+    def settle(self) -> None:
+        """Do what a crash kept from being done after the commit that the run goes on from.
+
+        The run may have nothing left to save, and then no later save would do it. What only the
+        next commit abandons is left as it is.
+
+        Raises:
+            OfflineTrainerError: The disk refuses.
+        """
+        if self._base == _BEFORE_ANY_STEP or self._origin is None:
+            return
+        with reported(f"tidy up {self.directory}"):
+            self._end_replacing()
+            for path in _left_for_good(self._origin, self._manifests()):
+                self._move_to_trash(path)
+            if not self._abandoned():
+                point(self._file_system, self.directory, LAST_NAME, self._base)
+                self._remove_old()
+            remove_leftovers(self._file_system, self.directory)
+
+    def _manifests(self) -> dict[Path, Manifest]:
+        """What the checkpoints here say of themselves, as far as they can."""
+        found = {}
         for path in step_directories(self.directory).values():
             with suppress(DamagedCheckpointError):
-                attempt = reading.read_manifest(path, self._file_system).attempt
-                self.attempt = max(self.attempt, attempt + 1)
+                found[path] = reading.read_manifest(path, self._file_system)
+        return found
 
     def leaves_a_line(self) -> bool:
         """Whether there are newer checkpoints here than the one that the run goes on from."""
@@ -167,7 +203,7 @@ class CheckpointStore:
 
     def has(self, step: int) -> bool:
         """Whether this run has committed a step, or went on from it."""
-        return step in self._saved and step != self._unsynced
+        return step in self._saved and step not in (self._incomplete, self._unsynced)
 
     def rehearse(self, save: Save) -> None:
         """Do everything that a save does, leave nothing: a full or read-only disk shows now.
@@ -178,8 +214,8 @@ class CheckpointStore:
         refuse_non_finite(save.state, save.step)
         with reported(f"save checkpoints in {self.directory}"):
             self._make_room()
-            self._write(self.directory / _REHEARSAL, save)
-            remove_tree(self._file_system, self.directory / _REHEARSAL)
+            self._write(self.directory / REHEARSAL, save)
+            remove_tree(self._file_system, self.directory / REHEARSAL)
 
     def save(self, save: Save) -> Path:
         """Commit a checkpoint; a step that this run has saved already is left as it is.
@@ -199,22 +235,23 @@ class CheckpointStore:
         refuse_non_finite(save.state, step)
         with reported(f"save checkpoint {target}"):
             self._make_room()
-            if step not in self._saved:
+            if step != self._unsynced:
                 self._put_in_place(save, target)
             self._file_system.sync_directory(self.directory)
             self._unsynced = None
         try:
             with reported("tidy up"):
-                self._tidy_up(target)
+                self._tidy_up(step)
         except OfflineTrainerError as error:  # to be tried again after the next save
             notice(f"checkpoint {target} is saved, but afterwards: {error}")
         return target
 
     def _put_in_place(self, save: Save, target: Path) -> None:
         """Write a checkpoint and give it its name, which is not yet sure to last."""
-        temporary = target.with_name(f"{_WRITING}{target.name}")
+        step = save.step
+        temporary = target.with_name(f"{WRITING}{target.name}")
         manifest = self._write(temporary, save)
-        if save.step in self._abandoned():
+        if step in self._abandoned() or step == self._incomplete:
             self._put_beside(target)
         try:
             self._file_system.rename(temporary, target)
@@ -222,13 +259,16 @@ class CheckpointStore:
             # A network disk may do it and lose the answer.
             if exists(temporary) or not exists(target):
                 raise
-        self._saved.add(save.step)
+        self._saved.add(step)
+        self._measured.pop(step, None)
+        if step == self._incomplete:
+            self._incomplete = None
         self._parent = manifest.sha256
-        self._unsynced = save.step
+        self._unsynced = step
 
-    def _tidy_up(self, target: Path) -> None:
+    def _tidy_up(self, step: int) -> None:
         """What follows a commit."""
-        self._point(LAST_NAME, target.name)
+        point(self._file_system, self.directory, LAST_NAME, step)
         self._end_replacing()
         for path in self._abandoned().values():
             self._move_to_trash(path)
@@ -293,7 +333,7 @@ class CheckpointStore:
         if self.retention.monitor is not None:
             best = self.retention.ranked(measured)[:1]
             if best:
-                self._point(BEST_NAME, step_name(best[0]))
+                point(self._file_system, self.directory, BEST_NAME, best[0])
         protected = {self._base, *(step for step in measured if is_pinned(self._path(step)))}
         victims = self.retention.victims(measured, protected)
         if not victims:
@@ -302,10 +342,8 @@ class CheckpointStore:
             self._remove_old()  # what is set aside is no longer among the newest
             return
         for step in victims:
-            path = self._path(step)
-            self._file_system.rename(path, path.with_name(f"{DELETING}{path.name}"))
             del self._measured[step]
-        self._remove_leftovers()
+        remove_checkpoints(self._file_system, self.directory, map(step_name, victims))
 
     def _look(self) -> dict[int, Mapping[str, float]]:
         """What was measured at each checkpoint here; each manifest is read once."""
@@ -337,7 +375,7 @@ class CheckpointStore:
             make_directories(self._file_system, self.directory)
             self._has_directory = True
         self._end_replacing()
-        self._remove_leftovers()
+        remove_leftovers(self._file_system, self.directory)
 
     def _put_beside(self, path: Path) -> None:
         """Free a name for another checkpoint; until that has it, this one still counts."""
@@ -356,19 +394,8 @@ class CheckpointStore:
                 self._file_system.rename(path, target)
                 self._file_system.sync_directory(self.directory)
 
-    def _remove_leftovers(self) -> None:
-        left = [name for name in names(self.directory) if _LEFTOVER.fullmatch(name)]
-        if left:
-            # A crash must not give one its old name back, with half of its files.
-            self._file_system.sync_directory(self.directory)
-        for name in left:
-            remove_tree(self._file_system, self.directory / name)
-
     def _path(self, step: int) -> Path:
         return self.directory / step_name(step)
-
-    def _point(self, pointer: str, name: str) -> None:
-        replace_file(self._file_system, self.directory / pointer, f"{name}\n".encode())
 
     def _move_to_trash(self, path: Path, name: str | None = None) -> None:
         folder = self.directory / TRASH_NAME
@@ -394,8 +421,8 @@ class CheckpointStore:
         """
         make_directories(self._file_system, folder)
         target = unused_name(folder / path.name.removeprefix(reading.REPLACED))
-        reason = target.with_name(f"{target.name}{_REASON}")
-        replace_file(self._file_system, reason, f"{damage}\n".encode(errors="backslashreplace"))
+        text = f"{damage}\n".encode(errors="backslashreplace")
+        replace_file(self._file_system, reason_file(target), text)
         self._move(path, target)
         return target
 
@@ -415,6 +442,20 @@ class CheckpointStore:
         self._file_system.rename(path, target)
         self._file_system.sync_directory(target.parent)
         self._file_system.sync_directory(path.parent)
+
+
+def _left_for_good(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[Path]:
+    """Checkpoints of a line that ours has left by a commit: it went on from an older one.
+
+    Args:
+        ours: The newest of our line.
+        manifests: Of all checkpoints there are.
+    """
+    parents = [one.step for one in manifests.values() if one.sha256 == ours.parent]
+    since = parents[0] if parents else ours.step
+    return [
+        path for path, one in manifests.items() if one.attempt < ours.attempt and one.step > since
+    ]
 
 
 def _state_text(state: HostState, loop_state: Json) -> bytes:

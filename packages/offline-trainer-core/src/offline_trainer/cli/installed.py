@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from model_constructor.registry import Registry
-from offline_trainer.cli.built_in import COMMANDS
+from offline_trainer.cli.built_in import NAMES
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.problems import Problem, problems_of, report, require_none
 from offline_trainer.plugins.selection import Selection
@@ -48,6 +48,6 @@ def find_installed(no_plugin: Sequence[str] = (), *, tolerant: bool = False) -> 
         selection = replace(selection, strict=False)
     plugins = load_plugins(selection)
     registry = build_registry(plugins)
-    problems = problems_of(plugins, registry, COMMANDS)
+    problems = problems_of(plugins, registry, NAMES)
     require_none(problems, strict=selection.strict)
     return Installed(plugins, registry, problems)

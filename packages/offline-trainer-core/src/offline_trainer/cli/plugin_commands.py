@@ -9,7 +9,7 @@ import click
 
 from model_constructor.errors import ConfigError
 from model_constructor.registry import Entry
-from offline_trainer.cli.built_in import COMMANDS
+from offline_trainer.cli.built_in import NAMES
 from offline_trainer.cli.installed import find_installed
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.plugins.problems import (
@@ -24,7 +24,7 @@ from offline_trainer.plugins.tracebacks import own_traceback
 
 
 class PluginCommands:
-    """The commands of the installed plugins, by name.
+    """The commands of the installed plugins, by what is typed after ``ot``.
 
     Args:
         no_plugin: Plugins or distributions to leave out.
@@ -39,18 +39,22 @@ class PluginCommands:
         for entry in installed.registry.entries():
             name = command_name(entry.key)
             replaced = installed.registry.replacement_of(entry) is not None
-            if name is not None and name not in COMMANDS and not replaced:
+            if name is not None and name not in NAMES and not replaced:
                 self._entries.setdefault(name, []).append(entry)
 
-    def help_lines(self) -> dict[str, str]:
-        """Name → line of help; nothing is imported."""
+    def help_lines(self, group: str = "") -> dict[str, str]:
+        """Last word → line of help, of the commands in a group; nothing is imported."""
         self._report()
-        return {
-            name: entries[0].help
-            if len(entries) == 1
-            else f"(conflict: {_providers(entries)}; `ot --no-plugin NAME {name}`)"
-            for name, entries in self._entries.items()
-        }
+        found = {}
+        for name, entries in self._entries.items():
+            words, _, last = name.rpartition(" ")
+            if words == group:
+                found[last] = (
+                    entries[0].help
+                    if len(entries) == 1
+                    else f"(conflict: {_providers(entries)}; `ot --no-plugin NAME {name}`)"
+                )
+        return found
 
     def get(self, name: str) -> click.Command | None:
         """The command of a name, imported now; None if no plugin has it.

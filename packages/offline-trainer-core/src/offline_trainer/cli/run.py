@@ -57,7 +57,7 @@ def command(
             allow_target=allow_target,
             untrusted=untrusted,
         )
-        shown = _shown(result.out_dir)
+        shown = shown_path(result.out_dir)
         if result.outcome == "interrupted":
             click.echo(f"interrupted at step {result.global_step}, checkpoint saved")
             options = [part for name in no_plugin for part in ("--no-plugin", name)]
@@ -73,6 +73,7 @@ def command(
     sys.exit(result.exit_code)
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """A path as one would type it here, if it is below the current folder."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -9,7 +9,7 @@ from model_constructor.errors import ParameterError
 from offline_trainer.data.batches import Array
 from offline_trainer.data.files import check_exists
 from offline_trainer.data.module import ArrayDataModule, Parts, check_fractions, split_by_fraction
-from offline_trainer.data.npy_files import map_npy_folder, read_npz
+from offline_trainer.data.npy_files import map_npy_folder, npy_files, read_npz
 
 _NUMERIC_KINDS = "biufc"
 
@@ -56,6 +56,10 @@ class Arrays(ArrayDataModule):
                 )
         length = len(next(iter(arrays.values())))
         return arrays, split_by_fraction(length, *self._fractions, seed)
+
+    def input_files(self) -> list[Path]:
+        """The ``.npz`` file, or the ``.npy`` files of the folder."""
+        return npy_files(self._path) if self._path.is_dir() else [self._path]
 
     def _read(self) -> dict[str, Array]:
         check_exists(self._path)

@@ -48,7 +48,7 @@ def map_npy_folder(folder: Path) -> dict[str, Array]:
             they have different lengths.
     """
     arrays: dict[str, Array] = {}
-    for file in sorted(folder.glob("*.npy")):
+    for file in npy_files(folder):
         try:
             mapped = np.load(file, mmap_mode="r", allow_pickle=False)
         except OSError as error:
@@ -58,6 +58,11 @@ def map_npy_folder(folder: Path) -> dict[str, Array]:
         arrays[file.stem] = _checked(np.asarray(mapped), str(file))
     check_equal_lengths(folder, arrays)
     return arrays
+
+
+def npy_files(folder: Path) -> list[Path]:
+    """The ``.npy`` files of a folder, by name."""
+    return sorted(folder.glob("*.npy"))
 
 
 def check_equal_lengths(path: Path, arrays: Mapping[str, Array]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -65,6 +66,10 @@ class RandomRegression(ArrayDataModule):
         self._y_shape = _checked_shape("y_shape", y_shape)
         self._noise = noise
         self._fractions = (val_fraction, test_fraction)
+
+    def input_files(self) -> list[Path]:
+        """None: the data is drawn."""
+        return []
 
     def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
         """Draw the data and split it."""

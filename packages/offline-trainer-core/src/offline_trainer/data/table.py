@@ -97,6 +97,10 @@ class Table(ArrayDataModule):
             y = y[:, 0]
         return {"x": x, "y": y}, parts
 
+    def input_files(self) -> list[Path]:
+        """The table."""
+        return [self._path]
+
     def transform_state(self) -> Json:
         """``{"x": {"columns", "mean", "scale"}}`` when standardising, otherwise empty."""
         if self._standardisation is None:

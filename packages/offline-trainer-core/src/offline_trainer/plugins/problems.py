@@ -50,7 +50,8 @@ def problems_of(
     Args:
         plugins: The plugins of this process.
         registry: Their keys.
-        built_in: Names of ``ot``'s own commands, which no plugin may take.
+        built_in: What can be typed after ``ot`` without any plugin, and no plugin may take. A group
+            of commands, to which plugins may add, has its name here and those of its commands.
     """
     conflicts = registry.conflicts()
     unhelpful: dict[Provider, list[str]] = {}
@@ -93,13 +94,13 @@ def require_none(problems: Sequence[Problem], *, strict: bool) -> None:
 
 
 def command_name(key: str) -> str | None:
-    """What a component of kind ``cmd`` is called at the command line; None for other kinds.
+    """What is typed after ``ot`` for a component of kind ``cmd``; None for other kinds.
 
-    >>> command_name("cmd.make_video"), command_name("data.table")
-    ('make-video', None)
+    >>> command_name("cmd.make_video"), command_name("cmd.ckpt.import"), command_name("data.table")
+    ('make-video', 'ckpt import', None)
     """
     kind, _, name = key.partition(".")
-    return name.replace("_", "-") if kind == COMMAND_KIND else None
+    return name.replace("_", "-").replace(".", " ") if kind == COMMAND_KIND else None
 
 
 def command_ways_out(name: str, entries: Sequence[Entry]) -> str:
@@ -155,11 +156,19 @@ def _problems_of_one(
     status: PluginStatus, built_in: Collection[str], unhelpful: Sequence[str]
 ) -> Iterator[Problem]:
     """What is wrong with a plugin in use, whatever else is installed."""
+    groups = {name.rpartition(" ")[0] for name in built_in} - {""}
     for key in status.keys:
         name = command_name(key)
+        if name is None or not built_in:
+            continue
+        group = name.rpartition(" ")[0]
         if name in built_in:
             text = f"its command `{key}` is not used: `ot {name}` is built in"
             yield Problem("hidden-command", status, text, _leave_out(status))
+        elif group and group not in groups:
+            text = f"its command `{key}` is not used: `ot {group}` takes no commands of plugins"
+            help = f"those that do are {', '.join(f'`ot {each}`' for each in sorted(groups))}"
+            yield Problem("hidden-command", status, text, f"{help}; {_leave_out(status)}")
     if status.heavy_imports:
         places: dict[str, list[str]] = {}
         for module, place in status.heavy_imports.items():

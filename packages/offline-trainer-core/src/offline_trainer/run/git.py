@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE_SECONDS = 10
+_DIFF = ("diff", "--binary", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """The commit that is checked out, and whether files differ from it."""
+    """The commit that is checked out, and whether files differ from it.
+
+    Attributes:
+        commit: Its full hash.
+        dirty: Whether tracked files differ from it, or untracked ones are there.
+        diff: Hash of what differs in tracked files; None where nothing does.
+    """
 
     commit: str
     dirty: bool
+    diff: str | None = None
 
 
 def git_state(folder: Path) -> GitState | None:
@@ -24,7 +33,9 @@ def git_state(folder: Path) -> GitState | None:
     changes = _git(folder, "status", "--porcelain")
     if commit is None or changes is None:
         return None
-    return GitState(commit, dirty=bool(changes))
+    diff = _git(folder, *_DIFF) if changes else None
+    digest = hashlib.sha256(diff.encode(errors="replace")).hexdigest() if diff else None
+    return GitState(commit, dirty=bool(changes), diff=digest)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

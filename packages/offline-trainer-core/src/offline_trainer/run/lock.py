@@ -2,6 +2,10 @@
 
 The lock dies with its process, so none is ever stale; the file itself stays, for removing it while
 another process waits to lock it would let both in.
+
+The file has the holder's name in it, and two bytes are locked. Who holds the first has the
+directory. Who tries to, and until it has written its name, holds the second, so that nobody who is
+refused reads a name that is missing or of somebody who died long ago.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ else:
 # either file would drop both. So what this process holds has to be known to all of it.
 _held: set[Path] = set()
 
+_DIRECTORY, _NAME = 0, 1
+
 
 class RunLock:
     """The lock of the run directory ``directory``, held from `acquire` to `release`."""
@@ -35,7 +41,7 @@ class RunLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock without waiting.
+        """Take the lock; wait for nobody who has it, only for those who are trying to, too.
 
         Raises:
             RunDirectoryError: Another run holds it (the message says which), or the file cannot
@@ -52,18 +58,22 @@ class RunLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):  # POSIX allows both answers for "taken"
-                holder = _holder(os.read(descriptor, 4096))
-                os.close(descriptor)
-                raise _held_by(self.path, holder) from None
-            except OSError:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, _NAME)
+                self._lock_directory(descriptor)
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, _own_entry())
+                fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _NAME)
+            except BaseException:
                 os.close(descriptor)
                 raise
             self._descriptor = descriptor
             _held.add(self.path)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, _own_entry())
+
+    def _lock_directory(self, descriptor: int) -> None:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _DIRECTORY)
+        except (BlockingIOError, PermissionError):  # POSIX allows both answers for "taken"
+            raise _held_by(self.path, _holder(os.read(descriptor, 4096))) from None
 
     def release(self) -> None:
         """Give the lock back; does nothing if it is not held."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from offline_trainer.checkpoint import reading
 from offline_trainer.checkpoint.reading import AUTO, Checkpoint, find
+from offline_trainer.checkpoint.resumable import check_resumable
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.notices import notice
@@ -46,6 +47,8 @@ def open_run_directory(
             checkpoint = _latest(directory, save_dir)
         else:
             checkpoint = reading.resolve(Path(resume))
+        if checkpoint is not None:
+            check_resumable(checkpoint)
     except BaseException:
         directory.close()
         raise
@@ -92,7 +95,7 @@ def open_store(
         hash_beside=not settings.asynchronous,
     )
     if resumed is not None:
-        store.continue_from(resumed)
+        store.continue_from(resumed, complete=not resumed.loop_state["validation_owed"])
     return store
 
 

@@ -210,6 +210,37 @@ class EngineConformance(EngineParts):
             for name, data in named.items():
                 assert bytes(state.tensors[group][name].data) == data
 
+    def test_a_snapshot_into_the_memory_of_another_is_the_same(self) -> None:
+        engine = self.start(noise=True, schedule="step")
+        self._steps(engine, 0, 2)
+        earlier = engine.snapshot()
+        self._steps(engine, 2, 4)
+        assert engine.snapshot(earlier) == engine.snapshot()
+
+    def test_evaluating_averaged_weights_changes_nothing(self) -> None:
+        engine = self.start()
+        average_weights = getattr(engine, "average_weights", None)
+        if average_weights is not None:  # an engine may keep none
+            average_weights(0.9)
+        self._steps(engine, 0, 3)
+        before = engine.snapshot()
+        plain = engine.read([engine.eval_step(micro_batch(4).data, "val").loss])
+        with engine.averaged_weights():
+            averaged = engine.read([engine.eval_step(micro_batch(4).data, "val").loss])
+        assert (averaged != plain) == (average_weights is not None)
+        assert engine.snapshot() == before
+
+    def test_averaged_weights_are_part_of_a_snapshot(self) -> None:
+        engine, other = self.start(), self.start()
+        for each in (engine, other):
+            if hasattr(each, "average_weights"):
+                each.average_weights(0.9)
+        self._steps(engine, 0, 3)
+        state = engine.snapshot()
+        other.restore(HostState(state.tensors, json.loads(json.dumps(state.values))))
+        assert ("ema" in state.tensors) == hasattr(engine, "average_weights")
+        assert other.snapshot() == state
+
     def test_a_snapshot_of_another_model_is_refused_and_changes_nothing(self) -> None:
         engine = self.start()
         self._steps(engine, 0, 1)

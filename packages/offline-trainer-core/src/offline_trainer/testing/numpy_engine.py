@@ -6,6 +6,7 @@ A config uses it with ``imports: [offline_trainer.testing.numpy_engine]`` and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -90,6 +91,11 @@ class NumpyEngine:
             )
         self._generator = np.random.Generator(np.random.Philox(run.seed))
         return "cpu"
+
+    def threads(self) -> int:
+        """What numpy's BLAS is told to use; without a word, every core."""
+        said = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
+        return int(said) if said.isdigit() else os.cpu_count() or 1
 
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, Any]:
         models = {}

@@ -13,7 +13,7 @@ import pytest
 
 from model_constructor.errors import close_matches
 from model_constructor.registry import Entry, Registry, kind_of, normalized
-from offline_trainer.cli.built_in import COMMANDS
+from offline_trainer.cli.built_in import NAMES
 from offline_trainer.plugins.discovery import Candidate, discover
 from offline_trainer.plugins.heavy import HEAVY_MODULES
 from offline_trainer.plugins.loader import Plugins
@@ -100,7 +100,7 @@ class PluginConformance:
         callers = plugins.manager.get_hookcallers(plugins.manager.get_plugin(candidate.name)) or ()
         more = {caller.name for caller in callers} - {"ot_register_components"}
         assert status.keys or more, f"{candidate.module} registers no key and has no other hook"
-        problems = problems_of(plugins, build_registry(plugins), COMMANDS)
+        problems = problems_of(plugins, build_registry(plugins), NAMES)
         assert not problems, "\n".join(f"{p.text}; {p.help}" for p in problems)
 
     def test_every_name_leads_somewhere(self, candidate: Candidate) -> None:

@@ -1,0 +1,118 @@
+"""What a person types for a checkpoint: its directory, or its run with ``@`` and a step.
+
+``runs/digits@1200``, ``runs/digits@last`` and ``runs/digits@best`` are the checkpoint of a step and
+those that the pointers name; the file of a pointer may be given as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from offline_trainer.checkpoint.file_system import reported
+from offline_trainer.checkpoint.lineage import newest_line
+from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest
+from offline_trainer.checkpoint.pointers import POINTERS, pointed_step
+from offline_trainer.checkpoint.reading import (
+    QUARANTINE_NAME,
+    find,
+    read_manifest,
+    step_directories,
+    step_name,
+    step_of,
+)
+from offline_trainer.checkpoint.removal import TRASH_NAME
+from offline_trainer.errors import CheckpointError, RunDirectoryError
+
+
+def checkpoints_of(name: str) -> list[Path]:
+    """All checkpoints that a name means: one, or those of a run or folder, lowest step first.
+
+    Raises:
+        RunDirectoryError: It means none.
+    """
+    with reported(f"look for {name}", RunDirectoryError):
+        path = _named(name)
+        return [path] if is_checkpoint(path) else list(step_directories(path).values())
+
+
+def checkpoint_of(name: str, *, run_means_newest: bool = False) -> Path:
+    """The one checkpoint that a name means.
+
+    Args:
+        name: As it was typed.
+        run_means_newest: Whether a run or folder alone means its newest checkpoint.
+
+    Raises:
+        RunDirectoryError: It means none, or several.
+    """
+    with reported(f"look for {name}", RunDirectoryError):
+        path = _named(name)
+        if is_checkpoint(path):
+            return path
+        newest = _newest(path)
+        if run_means_newest:
+            return newest
+    raise RunDirectoryError(
+        f"{name} is not one checkpoint: say which",
+        help=f"such as {name}@{step_of(newest.name)}; ot ckpt ls {name}",
+    )
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a directory is a checkpoint, good or not, and no folder of some."""
+    return (path / MANIFEST_NAME).exists() or step_of(path.name) is not None
+
+
+def _named(name: str) -> Path:
+    """A checkpoint, or a folder with at least one."""
+    path = Path(name)
+    if path.name in POINTERS and path.is_file():
+        return _at(path.parent, path.name, str(path.parent))
+    run, at, which = name.rpartition("@")
+    if at and not os.path.lexists(path) and "/" not in which:
+        folder = find(Path(run))
+        if is_checkpoint(folder):
+            raise RunDirectoryError(f"{run} is a checkpoint, not a run: leave out @{which}")
+        return _at(folder, which, run)
+    return find(path)
+
+
+def _at(folder: Path, which: str, run: str) -> Path:
+    steps = step_directories(folder)
+    if which in POINTERS:
+        step = pointed_step(folder, which)
+        if step in steps:
+            return steps[step]
+        said = "there is no such file" if step is None else f"it names step {step}, which is gone"
+        raise RunDirectoryError(
+            f"{folder} has no checkpoint `{which}`: {said}", help=f"ot ckpt ls {run}"
+        )
+    if re.fullmatch(r"[0-9]{1,12}", which) is None:
+        raise RunDirectoryError(
+            f"after @ comes a step, `last` or `best`, got `{which}`", help=f"ot ckpt ls {run}"
+        )
+    step = int(which)
+    if step in steps:
+        return steps[step]
+    near = min(steps, key=lambda other: abs(other - step), default=None)
+    others = [folder / TRASH_NAME, folder.parent / QUARANTINE_NAME]
+    elsewhere = [each / step_name(step) for each in others if (each / step_name(step)).is_dir()]
+    raise RunDirectoryError(
+        f"{run} has no checkpoint of step {step}"
+        + (f"; the nearest is {run}@{near}" if near is not None else ""),
+        help=f"there is {elsewhere[0]}" if elsewhere else f"ot ckpt ls {run}",
+    )
+
+
+def _newest(folder: Path) -> Path:
+    """The newest by lineage of those whose manifest can be read, else the highest step."""
+    manifests: dict[Path, Manifest] = {}
+    steps = step_directories(folder)
+    for path in steps.values():
+        try:
+            manifests[path] = read_manifest(path)
+        except CheckpointError:
+            continue
+    return newest_line(manifests)[-1] if manifests else list(steps.values())[-1]

@@ -1,0 +1,1 @@
+"""``ot reproduce``: what a run had, compared with what is here, and the run itself once more."""

@@ -1,0 +1,57 @@
+"""The run that a checkpoint belongs to, and what its config says of checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model_constructor.errors import ConfigError, ParameterError
+from offline_trainer.checkpoint.retention import Retention
+from offline_trainer.run.directory import MANIFEST_NAME
+
+RESOLVED_NAME = "config.resolved.yaml"
+_CALLBACK = "cb.model_checkpoint"
+
+
+def run_of(path: Path) -> Path | None:
+    """The nearest run directory that a path is or lies in, absolute; None where there is none."""
+    resolved = path.resolve()
+    return next(
+        (each for each in (resolved, *resolved.parents) if (each / MANIFEST_NAME).is_file()), None
+    )
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The run directories in a folder or in the folders in it."""
+    found = (file for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{MANIFEST_NAME}"))
+    return sorted(file.parent for file in found)
+
+
+def ranking_of(run: Path) -> Retention:
+    """By what a run compares its checkpoints; without a ``monitor`` where nothing tells."""
+    spec = _checkpoint_callback(run)
+    try:
+        return Retention(monitor=spec["monitor"], mode=spec.get("mode", "min"))
+    except (KeyError, ParameterError):
+        return Retention()
+
+
+def save_dir_of(run: Path) -> str | None:
+    """Where the run's config puts checkpoints, if it says so; relative to where it was started."""
+    save_dir = _checkpoint_callback(run).get("save_dir")
+    return save_dir if isinstance(save_dir, str) else None
+
+
+def _checkpoint_callback(run: Path) -> Mapping[str, Any]:
+    """The config's checkpoint callback; the config is data, nothing in it is looked up."""
+    from model_constructor.config.resolve import resolve_config
+
+    try:
+        callbacks = resolve_config(run / RESOLVED_NAME, untrusted=True).data.get("callbacks")
+    except ConfigError:
+        return {}
+    for spec in callbacks if isinstance(callbacks, list) else ():
+        if isinstance(spec, Mapping) and str(spec.get("_type_")).partition("@")[0] == _CALLBACK:
+            return spec
+    return {}

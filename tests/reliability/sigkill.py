@@ -1,0 +1,137 @@
+"""SIGKILL at any moment, again and again, each time going on with ``--resume auto``.
+
+A kill comes a random moment after the process was started, after its run began, or, for half of
+them, after a save is seen on the disk; saves are slowed down in most of the children. What the
+kills hit is counted by what they leave behind.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+from run_files import steps
+
+from reliability.child import Faults
+from reliability.configs import OUT_DIR, Config, EngineName, checkpointing, make_config
+from reliability.processes import folder, until
+from reliability.row import Case, Report, Row
+from reliability.runs import Golden, check_finished, kept_folder
+
+CONFIG = "config.yaml"
+COMMAND = ("run", CONFIG, "--resume", "auto")
+_MOST_KILLS = 5
+_SLOW_SECONDS = (0.0, 0.0003, 0.001)
+_AS_COMMAND_EVERY = 12
+IN_A_SAVE = "killed inside a save"
+
+
+def campaign_config(engine: EngineName, *, asynchronous: bool) -> Config:
+    """What is trained; saving in the background must not change the bytes."""
+    config = make_config(engine)
+    checkpointing(config)["asynchronous"] = asynchronous
+    return config
+
+
+@cache
+def golden_run(engine: EngineName) -> Golden:
+    """The run that nothing interrupts, in a process like those that are killed."""
+    place = kept_folder()
+    (place / CONFIG).write_text(json.dumps(campaign_config(engine, asynchronous=False)))
+    with folder(place) as here:
+        here.start("run", CONFIG).expect(0)
+        started = time.monotonic()
+        here.start("run", CONFIG).expect(0)
+        seconds = time.monotonic() - started
+    golden = Golden.of(place, seconds)
+    check_finished(place, golden, most_moved=1)
+    return golden
+
+
+def run_case(case: Case, engine: EngineName) -> None:
+    golden = golden_run(engine)
+    config = campaign_config(engine, asynchronous=case.random.random() < 0.5)
+    (case.folder / CONFIG).write_text(json.dumps(config))
+    faults = Faults(slow_seconds=case.random.choice(_SLOW_SECONDS))
+    as_command = case.number % _AS_COMMAND_EVERY == 0
+    kills_before_a_checkpoint = 0
+    with folder(case.folder) as here:
+        for _ in range(case.random.randint(1, _MOST_KILLS)):
+            has_begun = changes(here.path / OUT_DIR / "events.jsonl")
+            ot = here.start(*COMMAND, faults=faults, as_command=as_command)
+            moment = case.random.random()
+            if moment < 0.5:
+                until(partial(_is_saving, here.path / OUT_DIR / "checkpoints"), ot)
+            elif moment < 0.8:
+                until(has_begun, ot)
+            time.sleep(case.random.uniform(0, golden.seconds * (0.1 if moment < 0.5 else 1)))
+            if ot.kill() == 0:
+                case.tally["faster than the kill"] += 1
+                continue
+            kills_before_a_checkpoint += not steps(here.path / OUT_DIR)
+            case.tally[_hit(here.path / OUT_DIR)] += 1
+            case.tally["kills"] += 1
+        here.start(*COMMAND, as_command=as_command).expect(0)
+    check_finished(case.folder, golden, most_moved=kills_before_a_checkpoint)
+
+
+def changes(path: Path) -> Callable[[], bool]:
+    """Whether a file has changed since now."""
+
+    def bytes_now() -> int:
+        return path.stat().st_size if path.exists() else 0
+
+    before = bytes_now()
+    return lambda: bytes_now() != before
+
+
+def _is_saving(checkpoints: Path) -> bool:
+    return any(checkpoints.glob("writing-step-*"))
+
+
+def _hit(out_dir: Path) -> str:
+    """What a kill interrupted, by what it left behind."""
+    checkpoints = out_dir / "checkpoints"
+    if _is_saving(checkpoints):
+        return IN_A_SAVE
+    if any(checkpoints.glob("writing-*")):
+        return "killed inside the rehearsal of a save"
+    if any(checkpoints.glob("deleting-*")):
+        return "killed while old checkpoints were removed"
+    there = steps(out_dir)
+    if not there:
+        return "killed before the first checkpoint"
+    last = checkpoints / "last"
+    if not last.exists() or int(last.read_text().strip()[5:]) != there[-1]:
+        return "killed between the commit and `last`"
+    return "killed elsewhere"
+
+
+def enough(report: Report) -> None:
+    """Half of the kills are aimed; that one hits in less than a tenth of the cases is no chance."""
+    hits = report.tally[IN_A_SAVE]
+    assert hits * 10 >= report.cases, f"only {hits} kills inside a save"
+
+
+NUMPY = Row(
+    name="sigkill_numpy",
+    passes_when="golden bytes, exit 0, unlocked, nothing left behind",
+    commit_cases=50,
+    full_cases=250,
+    run_case=partial(run_case, engine="numpy"),
+    in_memory=True,
+    enough=enough,
+)
+TORCH = Row(
+    name="sigkill_torch",
+    passes_when="golden bytes, exit 0, unlocked, nothing left behind",
+    commit_cases=8,
+    full_cases=200,
+    run_case=partial(run_case, engine="torch"),
+    in_memory=True,
+    chunks=1,
+    enough=enough,
+)
