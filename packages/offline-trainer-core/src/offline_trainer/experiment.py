@@ -115,6 +115,7 @@ def run_experiment(
     allow_target: bool = False,
     untrusted: bool = False,
     stored: bool = False,
+    signals: SignalFlag | None = None,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -127,6 +128,7 @@ def run_experiment(
         untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
             from outside its folder, whatever it says.
         stored: As of `prepare`.
+        signals: Asks the run to stop; by default one that puts the handlers of signals back.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
@@ -169,7 +171,7 @@ def run_experiment(
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
-    with directory, SignalFlag() as signals:
+    with directory, SignalFlag() if signals is None else signals as flag:
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(
             prepared,
@@ -191,7 +193,7 @@ def run_experiment(
             store=open_store(directory, manifest, saving, resumed, metrics_file.sync),
             saving=saving,
             metrics_file=metrics_file,
-            signals=signals,
+            signals=flag,
             resume=resumed,
             same_metrics_file=directory.earlier is not None,
             init_from=init_from if resumed is None else None,
