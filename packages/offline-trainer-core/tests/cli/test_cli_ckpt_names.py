@@ -70,7 +70,7 @@ def test_a_folder_with_an_at_in_its_name_is_taken_as_it_is(run: Path, ot: Ot) ->
         ("run/config", "no checkpoint in run/config", "directories named step-"),
         ("run/checkpoints/step-000000000012@4", "is a checkpoint, not a run: leave out @4", ""),
         (f"run@{'9' * 5000}", "after @ comes a step", "ot ckpt ls run"),
-        ("x" * 300, "cannot look for xxx", ""),
+        ("x" * 300, "cannot look for a checkpoint in xxx", ""),
     ],
 )
 def test_what_is_no_checkpoint(name: str, message: str, help: str, run: Path, ot: Ot) -> None:
