@@ -9,7 +9,7 @@ from typing import Any
 from offline_trainer.checkpoint import reading
 from offline_trainer.checkpoint.reading import AUTO, Checkpoint, find
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.errors import RunDirectoryError
+from offline_trainer.errors import RunDirectoryError, StateMismatchError
 from offline_trainer.notices import notice
 from offline_trainer.run.config_changes import config_changes
 from offline_trainer.run.directory import RunDirectory
@@ -46,6 +46,8 @@ def open_run_directory(
             checkpoint = _latest(directory, save_dir)
         else:
             checkpoint = reading.resolve(Path(resume))
+        if checkpoint is not None:
+            _require_more_than_weights(checkpoint)
     except BaseException:
         directory.close()
         raise
@@ -53,6 +55,15 @@ def open_run_directory(
         notice(f"nothing to resume in {out_dir}; starting a new run")
         directory.earlier = None
     return directory, checkpoint
+
+
+def _require_more_than_weights(checkpoint: Checkpoint) -> None:
+    """A checkpoint that was made of somebody's weights has no loop to go on with."""
+    if checkpoint.loop_state is None:
+        raise StateMismatchError(
+            f"{checkpoint.path} holds weights alone, so nothing can go on from it",
+            help="start a new run from it: run.init_from",
+        )
 
 
 def _refuse_other_checkpoints(out_dir: Path, save_dir: Path | None) -> None:
