@@ -43,7 +43,10 @@ class Interrupting:
 
 
 class Drawing:
-    """Draws from the streams of Python and NumPy, and keeps what it drew in its state."""
+    """Draws from the streams of Python and NumPy, and keeps what it drew in its state.
+
+    That state is handed out as it is, and goes on changing.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {"python": 0.0, "numpy": 0.0}
@@ -58,7 +61,7 @@ class Drawing:
         np.random.rand()
 
     def state_dict(self) -> Any:
-        return dict(self._sums)
+        return self._sums
 
     def load_state_dict(self, state: Any) -> None:
         self._sums = dict(state)
@@ -155,24 +158,25 @@ class Replayed:
 
 
 class Stream(Replayed):
-    """Another datamodule as a stream that knows where it stands."""
+    """Another datamodule as a stream that knows where it stands, and hands that out as it is."""
 
     def __init__(self, of: Any) -> None:
         super().__init__(of)
-        self._epoch = self._batch = 0
+        self._place = {"epoch": 0, "batch": 0}
 
     def train_dataloader(self) -> Iterator[Any]:
-        self._of.set_position(self._epoch, self._batch)
+        self._of.set_position(self._place["epoch"], self._place["batch"])
         for batch in self._of.train_dataloader():
-            self._batch += 1
+            self._place["batch"] += 1
             yield batch
-        self._epoch, self._batch = self._epoch + 1, 0
+        self._place["epoch"] += 1
+        self._place["batch"] = 0
 
     def state_dict(self) -> Any:
-        return [self._epoch, self._batch]
+        return self._place
 
     def load_state_dict(self, state: Any) -> None:
-        self._epoch, self._batch = state
+        self._place.update(state)
 
 
 class FailingLogger:

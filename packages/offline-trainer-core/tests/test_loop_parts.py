@@ -39,6 +39,32 @@ def test_windows_note_where_the_stream_stood_before_looking_ahead() -> None:
     assert [window.data_state for window in cut] == [2, 4]
 
 
+def test_a_stream_may_hand_out_the_state_that_it_changes() -> None:
+    place = {"drawn": [0]}
+
+    def stream() -> Any:
+        for number in range(4):
+            place["drawn"][0] += 1
+            yield number
+
+    cut = list(windows(stream(), 1, float, lambda: place))
+    assert [window.data_state["drawn"] for window in cut] == [[1], [2], [3], [4]]
+
+
+def test_a_callback_may_hand_out_the_state_that_it_changes() -> None:
+    class Counting:
+        def __init__(self) -> None:
+            self.counts: list[int] = []
+
+        def state_dict(self) -> Any:
+            return {"counts": self.counts}
+
+    counting = Counting()
+    saved = Hooks([counting], ["cb.counting"]).state_dict()
+    counting.counts.append(1)
+    assert saved == {"0:cb.counting": {"counts": []}}
+
+
 def test_a_stream_has_seen_the_end_of_an_epoch_when_its_last_window_is_noted() -> None:
     epoch = 0
 

@@ -23,7 +23,12 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
-from offline_trainer.components import Builder, save_settings, takes_context
+from offline_trainer.components import (
+    Builder,
+    closed_at_the_end,
+    save_settings,
+    takes_context,
+)
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -115,6 +120,7 @@ def run_experiment(
     allow_target: bool = False,
     untrusted: bool = False,
     stored: bool = False,
+    signals: SignalFlag | None = None,
 ) -> RunResult:
     """Train what a config describes.
 
@@ -127,6 +133,7 @@ def run_experiment(
         untrusted: The config may be a stranger's: no imports, targets, environment, nor includes
             from outside its folder, whatever it says.
         stored: As of `prepare`.
+        signals: Asks the run to stop; by default one that puts the handlers of signals back.
 
     Raises:
         ConfigError: The config is wrong; nothing was written.
@@ -169,7 +176,8 @@ def run_experiment(
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
-    with directory, SignalFlag() as signals:
+    flag = SignalFlag() if signals is None else signals
+    with directory, flag, closed_at_the_end(datamodule):
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(
             prepared,
@@ -191,7 +199,7 @@ def run_experiment(
             store=open_store(directory, manifest, saving, resumed, metrics_file.sync),
             saving=saving,
             metrics_file=metrics_file,
-            signals=signals,
+            signals=flag,
             resume=resumed,
             same_metrics_file=directory.earlier is not None,
             init_from=init_from if resumed is None else None,

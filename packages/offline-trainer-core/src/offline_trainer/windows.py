@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.engine import Json, MicroBatch
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
@@ -44,12 +45,13 @@ def windows(
     >>> [len(w.batches) for w in windows(iter("abcde"), 2, len)]
     [2, 2, 1]
     """
+    state_now = (lambda: copied(stream_state())) if stream_state is not None else (lambda: None)
     current = _take(batches, size, weight)
     while current:
-        state = stream_state() if stream_state is not None else None
+        state = state_now()
         following = _take(batches, size, weight)
-        if not following and stream_state is not None:
-            state = stream_state()  # a stream goes to its next epoch when it is asked in vain
+        if not following:
+            state = state_now()  # a stream goes to its next epoch when it is asked in vain
         yield TrainWindow(current, not following, state)
         current = following
 

@@ -56,6 +56,18 @@ def test_previous_handlers_are_put_back_also_after_an_error() -> None:
     assert [signal.getsignal(getattr(signal, name)) for name in HANDLED] == before
 
 
+def test_where_the_process_ends_with_the_run_later_signals_do_not_change_its_exit_code() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from offline_trainer.run.signals import SignalFlag\n"
+        "with SignalFlag(ends_process=True):\n    pass\n"
+        "for number in (signal.SIGTERM, signal.SIGUSR1):\n    os.kill(os.getpid(), number)\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+        "sys.exit(75)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 75
+
+
 def test_in_another_thread_it_does_nothing() -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[object] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model_constructor.foreign import error_text
+from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer.notices import notice
 
@@ -103,9 +104,9 @@ class Hooks:
                 notice(f"callback {name} failed in {hook} and is disabled: {error_text(error)}")
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of the callbacks that have one, by position and name."""
+        """The states of the callbacks that have one, by position and name, as they are now."""
         return {
-            f"{index}:{name}": callback.state_dict()
+            f"{index}:{name}": copied(callback.state_dict())
             for index, (name, callback) in enumerate(self._callbacks)
             if hasattr(callback, "state_dict")
         }

@@ -46,6 +46,22 @@ def from_json(text: str | bytes) -> Json:
         raise ValueError("nested too deeply") from None
 
 
+def copied(value: Json) -> Json:
+    """Plain data that does not change when its owner goes on; what `to_json` refuses is kept as is.
+
+    >>> state = {"seen": [1, 2]}
+    >>> before = copied(state)
+    >>> state["seen"].append(3)
+    >>> before
+    {'seen': [1, 2]}
+    """
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [copied(item) for item in value]
+    return value
+
+
 def _encode(value: Any, path: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {_TAG: repr(float(value))}

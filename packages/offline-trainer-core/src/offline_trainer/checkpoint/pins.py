@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 
 from offline_trainer.checkpoint.file_system import FileSystem, exists, reported
+from offline_trainer.checkpoint.reading import REPLACED
 
-SUFFIX = ".pinned"
+PIN_SUFFIX = ".pinned"
 
 
 def pin_file(checkpoint: Path) -> Path:
@@ -20,7 +21,7 @@ def pin_file(checkpoint: Path) -> Path:
     >>> pin_file(Path("step-000000000010")).name
     'step-000000000010.pinned'
     """
-    return checkpoint.with_name(f"{checkpoint.name}{SUFFIX}")
+    return checkpoint.with_name(f"{checkpoint.name.removeprefix(REPLACED)}{PIN_SUFFIX}")
 
 
 def is_pinned(checkpoint: Path) -> bool:

@@ -202,7 +202,7 @@ def find(path: Path) -> Path:
     Raises:
         RunDirectoryError: There is no checkpoint there.
     """
-    with reported(f"look for a checkpoint in {path}"):
+    with reported(f"look for a checkpoint in {path}", RunDirectoryError):
         if not is_directory(path):
             raise RunDirectoryError(
                 f"no checkpoint in {path}: there is no such directory",

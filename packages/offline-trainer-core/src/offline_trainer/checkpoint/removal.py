@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from offline_trainer.checkpoint.file_system import FileSystem, names, remove_tree
+from offline_trainer.checkpoint.reading import REPLACED
 
 TRASH_NAME = "trash"
 WRITING = "writing-"
 REHEARSAL = f"{WRITING}rehearsal"
 _DELETING = "deleting-"
-_LEFTOVER = re.compile(rf"{REHEARSAL}|({WRITING}|{_DELETING})step-\d{{12}}(-\d+)?")
+_LEFTOVER = re.compile(rf"{REHEARSAL}|({WRITING}|{_DELETING}({REPLACED})?)step-\d{{12}}(-\d+)?")
 
 
 def remove_checkpoints(file_system: FileSystem, directory: Path, which: Iterable[str]) -> None:

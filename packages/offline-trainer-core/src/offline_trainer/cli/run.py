@@ -48,6 +48,7 @@ def command(
     """
     with errors_shown(overrides, json_to="stderr" if error_format == "json" else None):
         from offline_trainer.experiment import run_experiment
+        from offline_trainer.run.signals import SignalFlag
 
         result = run_experiment(
             config,
@@ -56,6 +57,7 @@ def command(
             no_plugin=no_plugin,
             allow_target=allow_target,
             untrusted=untrusted,
+            signals=SignalFlag(ends_process=True),
         )
         shown = shown_path(result.out_dir)
         if result.outcome == "interrupted":

@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 HANDLED = ("SIGINT", "SIGTERM", "SIGUSR1")
+_IGNORED_AT_THE_END = ("SIGTERM", "SIGUSR1")
 
 Item = TypeVar("Item")
 
@@ -25,14 +26,20 @@ class SignalFlag:
     raises KeyboardInterrupt at once. Outside the main thread Python allows no handlers; the flag
     is then simply never set.
 
+    Args:
+        ends_process: The process ends with the run. SIGTERM and SIGUSR1 are ignored from then on,
+            for a run that has ended would otherwise exit as a killed one; SIGINT still helps if
+            the process hangs at its end.
+
     >>> with SignalFlag() as flag:
     ...     signal.raise_signal(signal.SIGTERM)
     ...     flag.name
     'SIGTERM'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_process: bool = False) -> None:
         self.name: str | None = None
+        self._ends_process = ends_process
         self._interrupts = 0
         self._waiting = False
         self._process = os.getpid()
@@ -82,6 +89,8 @@ class SignalFlag:
         traceback: TracebackType | None,
     ) -> None:
         for number, previous in self._previous.items():
+            if self._ends_process and signal.Signals(number).name in _IGNORED_AT_THE_END:
+                previous = signal.SIG_IGN
             # None stands for a handler that was not installed from Python; it cannot be put back.
             signal.signal(number, signal.SIG_DFL if previous is None else previous)
         self._previous.clear()
