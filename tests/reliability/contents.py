@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.file_system import FileSystem
-from offline_trainer.checkpoint.reading import Checkpoint, step_name
+from offline_trainer.checkpoint.reading import REPLACED, Checkpoint, step_name
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
@@ -36,7 +36,10 @@ class Files:
         return self.root / "metrics.jsonl"
 
     def path(self, save: Save) -> Path:
-        return self.checkpoints / step_name(save.step)
+        """Where a checkpoint is, or is about to be put back by the store."""
+        path = self.checkpoints / step_name(save.step)
+        replaced = path.with_name(f"{REPLACED}{path.name}")
+        return replaced if replaced.is_dir() and not path.exists() else path
 
     def open_store(
         self,

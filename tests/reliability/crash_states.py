@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.reading import Checkpoint, load, step_directories, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.errors import CheckpointError, OfflineTrainerError
 from offline_trainer.run.line_file import LineFile
 from reliability.contents import Files, check_quarantine, check_same, lines_end, random_state
 from reliability.disk_model import Disk, materialise
-from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Segment
+from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Saved, Segment
 from reliability.row import Case, Row
 from reliability.scratch import NotWaiting, folder_in_memory, notices
 
@@ -106,19 +106,42 @@ class Recovery:
         for pinned in expected.pinned:
             save = self._history.saves[pinned].save
             check_same(load(self._files.path(save)), save)
-        store.continue_from(checkpoint)
+        if self._random.random() < 0.1:
+            self._check_the_one_before(checkpoint, saved)
+            return
+        store.continue_from(checkpoint, complete=not checkpoint.loop_state["owed"])
+        store.settle()
         lines = LineFile(self._files.metrics, NotWaiting())
         lines.go_back_to(lines_end(checkpoint), keep_rest=store.leaves_a_line())
         there = self._files.metrics.read_bytes() if self._files.metrics.exists() else b""
         assert there == saved.lines, "lines that the checkpoint counts are not there"
         self._check_next_save(store, checkpoint.step)
 
+    def _check_the_one_before(self, checkpoint: Checkpoint, saved: Saved) -> None:
+        """With the newest damaged, too, it is the one before in its line; none of another line."""
+        left = [
+            number
+            for number in saved.line[:-1]
+            if number not in self._expected.damaged
+            and self._files.path(self._history.saves[number].save).is_dir()
+        ]
+        (checkpoint.path / "state.json").write_bytes(b"")
+        try:
+            before = self._open(self._expected.attempt + 1).latest()
+        except CheckpointError:
+            assert not left, f"the newest is damaged, and {left} are not found"
+            return
+        assert before is not None, "all are damaged, and it would start over"
+        number = before.loop_state["save"]
+        assert number in left[-1:], f"save {number} of another line is found, not {left[-1:]}"
+        check_same(before, self._history.saves[number].save)
+
     def _open(self, attempt: int) -> CheckpointStore:
         return self._files.open_store(NotWaiting(), self._history.retention, attempt)
 
     def _damaged(self) -> set[str]:
-        numbers = self._expected.damaged
-        return {self._files.path(self._history.saves[number].save).name for number in numbers}
+        damaged = self._expected.damaged
+        return {step_name(self._history.saves[number].save.step) for number in damaged}
 
     def _pointed_at(self) -> str | None:
         """What `last` names, empty if that is not there; None where the disk has damaged some."""

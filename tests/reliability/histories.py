@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import Checkpoint, load
+from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
@@ -139,7 +139,7 @@ class History:
     def _attempt(self, attempt: int) -> bool:
         lines = LineFile(self.files.metrics, self._recorder)
         store = self.files.open_store(self._recorder, self.retention, attempt, lines.sync)
-        damaged = {self._path(number).name for number in self._expected.damaged}
+        damaged = {step_name(self.saves[n].save.step) for n in self._expected.damaged}
         try:
             checkpoint = store.latest()
         except CheckpointError:
@@ -155,12 +155,14 @@ class History:
             lines.go_back_to(FileEnd(0, hashlib.sha256().hexdigest()))
         else:
             checkpoint = self._choose(checkpoint)
-            store.continue_from(checkpoint)
+            complete = not checkpoint.loop_state["owed"]
+            store.continue_from(checkpoint, complete=complete)
+            store.settle()
             lines.go_back_to(lines_end(checkpoint), keep_rest=store.leaves_a_line())
         parent = self._identify(checkpoint)
         step = checkpoint.step if checkpoint is not None else 0
         for _ in range(self._random.randint(1, 4)):
-            step += 10 * self._random.randint(1, 3)
+            step += 10 * self._random.randint(1, 3) if store.has(step) or not step else 0
             for _ in range(self._random.randint(0, 2)):
                 lines.append(b"%d %d\n" % (step, self._random.getrandbits(40)))
             parent = self._save(store, lines, step, parent)
@@ -178,10 +180,17 @@ class History:
 
     def _save(self, store: CheckpointStore, lines: LineFile, step: int, parent: int) -> int:
         number, end = len(self.saves), lines.end()
-        loop_state = {"save": number, "lines": {"bytes": end.bytes, "sha256": end.sha256}}
+        loop_state = {
+            "save": number,
+            "owed": self._random.random() < 0.2,
+            "lines": {"bytes": end.bytes, "sha256": end.sha256},
+        }
         metrics = {"loss": self._random.random()} if self._random.random() < 0.7 else {}
         save = Save(random_state(self._random, number), loop_state, step, step // 20, metrics)
-        line = (*self._line(parent), number)
+        line = self._line(parent)
+        if line and self.saves[line[-1]].save.step == step:
+            line = line[:-1]  # saved once more, for what was owed at that step
+        line = (*line, number)
         self.saves[number] = Saved(save, self.files.metrics.read_bytes(), line)
         before = self._expected
         self._expect(
@@ -260,6 +269,10 @@ class History:
         _empty(self.files.root)
         materialise(tree, self.files.root)
         self._begin_segment(tree)
+        if ALL_DAMAGED not in self._expected.newest:
+            found = self._identify(newest(self.files.checkpoints, lambda path, damage: None))
+            self._expected.check_found(found)
+            self._expect(newest=frozenset({found}), line=self._line(found))
         self._settled = True
 
     # --- what is known --------------------------------------------------------------------------

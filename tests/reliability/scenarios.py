@@ -91,6 +91,7 @@ class Scenario:
     def go_on(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is not None:
             self.store.continue_from(checkpoint)
+            self.store.settle()
             self.lines.go_back_to(lines_end(checkpoint), keep_rest=self.store.leaves_a_line())
             self.written = self.written[: lines_end(checkpoint).bytes]
 

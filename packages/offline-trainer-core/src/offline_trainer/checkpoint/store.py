@@ -182,10 +182,13 @@ class CheckpointStore:
             return
         with reported(f"tidy up {self.directory}"):
             self._end_replacing()
-            for path in _left_for_good(self._origin, self._manifests()):
-                self._move_to_trash(path)
-            if not self._abandoned():
+            left = _left_for_good(self._origin, self._manifests())
+            ours_is_newest = set(left) >= set(self._abandoned().values())
+            if ours_is_newest:
                 point(self._file_system, self.directory, LAST_NAME, self._base)
+            for path in left:
+                self._move_to_trash(path)
+            if ours_is_newest:
                 self._remove_old()
             remove_leftovers(self._file_system, self.directory)
 
