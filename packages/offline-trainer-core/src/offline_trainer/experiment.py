@@ -23,7 +23,12 @@ from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
 from offline_trainer.checkpoint import reading
-from offline_trainer.components import Builder, checkpoint_settings, takes_context
+from offline_trainer.components import (
+    Builder,
+    checkpoint_settings,
+    closed_at_the_end,
+    takes_context,
+)
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -160,7 +165,7 @@ def run_experiment(
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, save_dir)
-    with directory, SignalFlag() as signals:
+    with directory, SignalFlag() as signals, closed_at_the_end(datamodule):
         resolved = prepared.resolved
         shown = without_secrets(prepared.data, resolved.secrets)
         manifest = describe(directory, resolved, prepared.plugins, device)

@@ -34,7 +34,8 @@ class DataModule(Protocol):
     called with ``run.seed`` before `setup`; ``set_position(epoch, batch)``, called before
     `train_dataloader`, after which it yields the rest of that epoch from that batch on;
     ``state_dict()`` / ``load_state_dict()`` for a stream that knows its own position;
-    ``transform_state()``, fitted values (JSON) that are saved with the run.
+    ``transform_state()``, fitted values (JSON) that are saved with the run; ``close()``, called
+    when the run ends, however it does.
     """
 
     def setup(self, stage: Stage | str) -> None:
