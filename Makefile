@@ -47,6 +47,7 @@ format: $(STAMP)  ## rewrite the code in the project's format
 bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
 
