@@ -9,7 +9,13 @@ from typing import ClassVar
 
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import Checkpoint, load, resolve, step_directories
+from offline_trainer.checkpoint.reading import (
+    Checkpoint,
+    load,
+    resolve,
+    step_directories,
+    step_name,
+)
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
@@ -105,7 +111,7 @@ class Scenario:
         self.store.save(self.saves[step])
 
     def path(self, step: int) -> Path:
-        return self.files.path(self.saves[step])
+        return self.files.checkpoints / step_name(self.saves[step].step)
 
     def is_there(self, step: int) -> bool:
         return self.path(step).is_dir()
