@@ -57,6 +57,7 @@ bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
 

@@ -200,7 +200,7 @@ def many(file: str) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda file: torch.save({"w": torch.tensor([math.nan])}, file), "infinity or NaN"),
+        (lambda file: torch.save({"w": torch.tensor([math.nan])}, file), "no number (NaN)"),
         (lambda file: torch.save({"w": torch.zeros(2, dtype=torch.complex64)}, file), "complex64"),
         (lambda file: torch.save({"w": torch.eye(2).to_sparse()}, file), "is no plain tensor"),
         (lambda file: torch.save({"w": torch.zeros(2, device="meta")}, file), "no plain tensor"),
@@ -215,6 +215,17 @@ def test_what_a_checkpoint_cannot_hold(write: Callable[[str], None], words: str)
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True)
     assert words in result.stderr
     assert not Path("imported").exists()
+
+
+def test_a_mask_of_infinities_is_taken_and_said() -> None:
+    torch.save({"mask": torch.full((2, 2), -math.inf).triu(1), "w": torch.zeros(1)}, "theirs.pt")
+    result = imported("theirs.pt")
+    assert result.exit_code == 0
+    assert result.stderr == "ot: infinite, which is right for a mask alone: model.mask\n"
+    assert load(Path("imported/theirs/step-000000000000")).state.tensors["model"].keys() == {
+        "model.mask",
+        "model.w",
+    }
 
 
 def test_a_place_that_is_taken_is_left_alone() -> None:

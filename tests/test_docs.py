@@ -14,7 +14,10 @@ from doc_blocks import Block, Page, blocks
 from model_constructor.keys import BLOCKS, OPS
 from model_constructor.registry import kind_of
 from model_constructor.torch import ops
+from offline_trainer.config.sections import PART_KINDS
 from public_names import keys
+from reliability.row import Row
+from reliability.rows import ROWS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -84,7 +87,7 @@ def test_every_command_has_a_section_with_all_its_options(line: str) -> None:
 
 def test_every_kind_of_key_has_a_heading() -> None:
     headings = named("docs/components.md")
-    kinds = {kind_of(key) for key in keys()} | {"cmd"}
+    kinds = {kind_of(key) for key in keys()} | {"cmd", *PART_KINDS}
     assert [kind for kind in sorted(kinds) if f"# `{kind}`" not in headings] == []
 
 
@@ -94,8 +97,8 @@ def test_every_kind_of_key_has_a_component_to_copy() -> None:
     (plugin,) = [b.text for b in blocks(page) if b.text.startswith("# my_parts/plugin.py\n")]
     exec(plugin, names)
     shown = {kind_of(key) for key in names["COMPONENTS"]}
-    kinds = {kind_of(key) for key in keys()} - {"nn"}  # these are torch's own classes
-    assert sorted(kinds - shown) == []
+    kinds = {kind_of(key) for key in keys()} | {*PART_KINDS}
+    assert sorted(kinds - shown - {"nn"}) == []  # these are torch's own classes
 
 
 def test_every_point_of_the_loop_has_a_row() -> None:
@@ -103,6 +106,12 @@ def test_every_point_of_the_loop_has_a_row() -> None:
 
     rows = named("docs/components.md")
     assert [name for name in HOOK_NAMES if f"| `{name}` |" not in rows] == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_campaign_has_its_row(row: Row) -> None:
+    line = f"| `{row.name}` | {row.commit_cases:,} | {row.passes_when} |"
+    assert line in named("docs/checkpoints.md").splitlines(), line
 
 
 def test_every_environment_variable_is_named() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.file_system import FileSystem
-from offline_trainer.checkpoint.reading import Checkpoint, step_name
+from offline_trainer.checkpoint.reading import REPLACED, Checkpoint, step_name
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
@@ -36,7 +36,10 @@ class Files:
         return self.root / "metrics.jsonl"
 
     def path(self, save: Save) -> Path:
-        return self.checkpoints / step_name(save.step)
+        """Where a checkpoint is, or is about to be put back by the store."""
+        path = self.checkpoints / step_name(save.step)
+        replaced = path.with_name(f"{REPLACED}{path.name}")
+        return replaced if replaced.is_dir() and not path.exists() else path
 
     def open_store(
         self,
@@ -68,6 +71,15 @@ def check_same(checkpoint: Checkpoint, save: Save) -> None:
     assert checkpoint.loop_state == save.loop_state
     assert (checkpoint.step, checkpoint.epoch) == (save.step, save.epoch)
     assert dict(checkpoint.manifest.metrics) == dict(save.metrics)
+
+
+def check_quarantine(files: Files, damaged: Collection[str]) -> None:
+    """Check that only what the disk has damaged is set aside, and each with a reason."""
+    there = {path.name for path in files.quarantine.glob("*")}
+    for name in there:
+        if not name.endswith((".reason.txt", ".new")):
+            assert name[:17] in damaged, f"{name} was set aside"
+            assert f"{name}.reason.txt" in there, f"{name} is in quarantine without a reason"
 
 
 def random_state(random: Random, number: int) -> HostState:

@@ -6,6 +6,7 @@ change a bit of each byte; the others are damage by chance, of the newest, of tw
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -17,7 +18,7 @@ from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError
 from reliability import damage
 from reliability.contents import Files, check_same
-from reliability.disk_model import Tree, materialise
+from reliability.disk_model import Tree, materialise, read_tree
 from reliability.row import Case, Row
 from reliability.scratch import NotWaiting, folder_in_memory, notices
 
@@ -35,9 +36,10 @@ def check_damage(number: int, random: Random, folder: Path) -> None:
     damaged = _damage(number, random, files)
     found = _look(files, damaged)
     for step in damaged:
-        (moved,) = [path for path in files.quarantine.glob(f"*{step}") if path.name[0] == "s"]
-        reason = (files.quarantine / f"{moved.name}.reason.txt").read_text()
-        assert moved.name in reason, f"the reason says {reason!r}"
+        name = files.path(save_of(step)).name
+        assert os.path.lexists(files.quarantine / name), f"{name} is damaged, and not set aside"
+        reason = (files.quarantine / f"{name}.reason.txt").read_text()
+        assert name in reason, f"the reason says {reason!r}"
     good = {step: save_of(step) for step in STEPS if step not in damaged}
     assert list(step_directories(files.checkpoints)) == list(good)
     assert found == max(good, default=None)
@@ -58,7 +60,8 @@ def _look(files: Files, damaged: tuple[int, ...]) -> int | None:
                 continue
         assert checkpoint is not None, "there were checkpoints, and it would start over"
         check_same(checkpoint, save_of(checkpoint.step))
-        assert said.getvalue().count("damaged checkpoint moved to") == len(damaged)
+        moved = said.getvalue().count("damaged checkpoint moved to")
+        assert moved == len(damaged), f"{moved} were set aside of {len(damaged)} damaged ones"
         return checkpoint.step
     assert exit_codes == [4, 4]
     return None
@@ -120,14 +123,6 @@ def _three_checkpoints() -> Tree:
         for step in STEPS:
             store.save(save_of(step))
         return read_tree(folder)
-
-
-def read_tree(folder: Path) -> Tree:
-    """What is in a folder."""
-    return {
-        path.name: read_tree(path) if path.is_dir() else path.read_bytes()
-        for path in folder.iterdir()
-    }
 
 
 ROW = Row(

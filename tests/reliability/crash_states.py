@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.reading import Checkpoint, load, step_directories, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
-from offline_trainer.errors import CheckpointError
+from offline_trainer.errors import CheckpointError, OfflineTrainerError
 from offline_trainer.run.line_file import LineFile
-from reliability.contents import Files, check_same, lines_end, random_state
+from reliability.contents import Files, check_quarantine, check_same, lines_end, random_state
 from reliability.disk_model import Disk, materialise
-from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Segment
+from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Saved, Segment
 from reliability.row import Case, Row
 from reliability.scratch import NotWaiting, folder_in_memory, notices
 
@@ -54,7 +54,7 @@ def check_one_crash(history: History, random: Random, folder: Path) -> None:
     with notices() as said:
         try:
             Recovery(history, Files(folder), expected, random).check()
-        except Exception as error:
+        except (AssertionError, OfflineTrainerError) as error:
             raise AssertionError(
                 f"{error}\n{done} operations were done; expected {expected}\n{said.getvalue()}"
             ) from error
@@ -85,59 +85,72 @@ class Recovery:
 
     def check(self) -> None:
         expected = self._expected
-        self._check_names()
+        pointed_at = self._pointed_at()
         store = self._open(expected.attempt + 1)
         try:
             checkpoint = store.latest()
         except CheckpointError:
-            assert ALL_DAMAGED in expected.newest, "no checkpoint is found good"
-            assert not step_directories(self._files.checkpoints)
-            self._check_quarantine()
+            check_quarantine(self._files, self._damaged())
+            expected.check_found(ALL_DAMAGED)
             return
-        self._check_quarantine()
+        check_quarantine(self._files, self._damaged())
+        number = checkpoint.loop_state["save"] if checkpoint is not None else NOTHING
+        expected.check_found(number)
+        assert pointed_at != "", "the pointer names what is not there"
         if checkpoint is None:
-            assert NOTHING in expected.newest, "there was a checkpoint, and now there is none"
             assert not step_directories(self._files.checkpoints)
             self._check_next_save(store, 0)
             return
-        number = checkpoint.loop_state["save"]
-        assert number in expected.newest, f"save {number} is found, not {expected.newest}"
         saved = self._history.saves[number]
         check_same(checkpoint, saved.save)
         for pinned in expected.pinned:
             save = self._history.saves[pinned].save
             check_same(load(self._files.path(save)), save)
-        store.continue_from(checkpoint)
+        if self._random.random() < 0.1:
+            self._check_the_one_before(checkpoint, saved)
+            return
+        store.continue_from(checkpoint, complete=not checkpoint.loop_state["owed"])
+        store.settle()
         lines = LineFile(self._files.metrics, NotWaiting())
         lines.go_back_to(lines_end(checkpoint), keep_rest=store.leaves_a_line())
         there = self._files.metrics.read_bytes() if self._files.metrics.exists() else b""
         assert there == saved.lines, "lines that the checkpoint counts are not there"
         self._check_next_save(store, checkpoint.step)
 
+    def _check_the_one_before(self, checkpoint: Checkpoint, saved: Saved) -> None:
+        """With the newest damaged, too, it is the one before in its line; none of another line."""
+        left = [
+            number
+            for number in saved.line[:-1]
+            if number not in self._expected.damaged
+            and self._files.path(self._history.saves[number].save).is_dir()
+        ]
+        (checkpoint.path / "state.json").write_bytes(b"")
+        try:
+            before = self._open(self._expected.attempt + 1).latest()
+        except CheckpointError:
+            assert not left, f"the newest is damaged, and {left} are not found"
+            return
+        assert before is not None, "all are damaged, and it would start over"
+        number = before.loop_state["save"]
+        assert number in left[-1:], f"save {number} of another line is found, not {left[-1:]}"
+        check_same(before, self._history.saves[number].save)
+
     def _open(self, attempt: int) -> CheckpointStore:
         return self._files.open_store(NotWaiting(), self._history.retention, attempt)
 
-    def _name(self, number: int) -> str:
-        return self._files.path(self._history.saves[number].save).name
+    def _damaged(self) -> set[str]:
+        damaged = self._expected.damaged
+        return {step_name(self._history.saves[number].save.step) for number in damaged}
 
-    def _check_names(self) -> None:
-        """The pointer names a checkpoint that is there, unless the disk has damaged one."""
+    def _pointed_at(self) -> str | None:
+        """What `last` names, empty if that is not there; None where the disk has damaged some."""
         last = self._files.checkpoints / "last"
-        if last.exists() and not self._expected.damaged:
-            name = last.read_text().strip()
-            there = {path.name for path in self._files.checkpoints.iterdir()}
-            assert {name, f"replaced-{name}"} & there, f"last names {name}, which is not there"
-
-    def _check_quarantine(self) -> None:
-        """Only what the disk has damaged is set aside, and each with a reason."""
-        quarantine = self._files.quarantine
-        damaged = {self._name(number) for number in self._expected.damaged}
-        there = {path.name for path in quarantine.iterdir()} if quarantine.is_dir() else set()
-        for name in there:
-            if name.endswith((".reason.txt", ".new")):
-                continue
-            assert name[:17] in damaged, f"{name} was set aside"
-            assert f"{name}.reason.txt" in there, f"{name} is in quarantine without a reason"
+        if not last.exists() or self._expected.damaged:
+            return None
+        name = last.read_bytes().decode("ascii", "replace").strip()
+        there = {path.name for path in self._files.checkpoints.iterdir()}
+        return name if {name, f"replaced-{name}"} & there else ""
 
     def _check_next_save(self, store: CheckpointStore, step: int) -> None:
         save = Save(random_state(self._random, 0), {"save": "next"}, step + 10, 1)

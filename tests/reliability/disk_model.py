@@ -189,3 +189,11 @@ def materialise(tree: Tree, folder: Path) -> None:
         else:
             path.mkdir()
             materialise(entry, path)
+
+
+def read_tree(folder: Path) -> Tree:
+    """What is in a folder."""
+    return {
+        path.name: read_tree(path) if path.is_dir() else path.read_bytes()
+        for path in folder.iterdir()
+    }

@@ -15,12 +15,19 @@ from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import Checkpoint, load
+from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
 from offline_trainer.run.line_file import FileEnd, LineFile
-from reliability.contents import Files, check_same, lines_end, random_retention, random_state
+from reliability.contents import (
+    Files,
+    check_quarantine,
+    check_same,
+    lines_end,
+    random_retention,
+    random_state,
+)
 from reliability.disk_model import Disk, Operation, Tree, materialise
 from reliability.recorder import KilledError, Recorder
 
@@ -58,6 +65,14 @@ class Expected:
     line: tuple[int, ...] = ()
     damaged: frozenset[int] = frozenset()
     attempt: int = 1
+
+    def check_found(self, number: int) -> None:
+        """Check that a save may be the newest that is found."""
+        if number in self.newest:
+            return
+        assert number != NOTHING, "there was a checkpoint, and now there is none"
+        assert number != ALL_DAMAGED, "no checkpoint is found good"
+        raise AssertionError(f"save {number} is found, not {set(self.newest)}")
 
 
 @dataclass(slots=True)
@@ -124,25 +139,30 @@ class History:
     def _attempt(self, attempt: int) -> bool:
         lines = LineFile(self.files.metrics, self._recorder)
         store = self.files.open_store(self._recorder, self.retention, attempt, lines.sync)
+        damaged = {step_name(self.saves[n].save.step) for n in self._expected.damaged}
         try:
             checkpoint = store.latest()
         except CheckpointError:
-            if ALL_DAMAGED not in self._expected.newest:
-                raise
+            check_quarantine(self.files, damaged)
+            self._expected.check_found(ALL_DAMAGED)
             return False
+        check_quarantine(self.files, damaged)
         found = self._identify(checkpoint)
+        self._expected.check_found(found)
         if self._settled:
             self._expect(newest=frozenset({found}), line=self._line(found))
         if checkpoint is None:
             lines.go_back_to(FileEnd(0, hashlib.sha256().hexdigest()))
         else:
             checkpoint = self._choose(checkpoint)
-            store.continue_from(checkpoint)
+            complete = not checkpoint.loop_state["owed"]
+            store.continue_from(checkpoint, complete=complete)
+            store.settle()
             lines.go_back_to(lines_end(checkpoint), keep_rest=store.leaves_a_line())
         parent = self._identify(checkpoint)
         step = checkpoint.step if checkpoint is not None else 0
         for _ in range(self._random.randint(1, 4)):
-            step += 10 * self._random.randint(1, 3)
+            step += 10 * self._random.randint(1, 3) if store.has(step) or not step else 0
             for _ in range(self._random.randint(0, 2)):
                 lines.append(b"%d %d\n" % (step, self._random.getrandbits(40)))
             parent = self._save(store, lines, step, parent)
@@ -160,10 +180,17 @@ class History:
 
     def _save(self, store: CheckpointStore, lines: LineFile, step: int, parent: int) -> int:
         number, end = len(self.saves), lines.end()
-        loop_state = {"save": number, "lines": {"bytes": end.bytes, "sha256": end.sha256}}
+        loop_state = {
+            "save": number,
+            "owed": self._random.random() < 0.2,
+            "lines": {"bytes": end.bytes, "sha256": end.sha256},
+        }
         metrics = {"loss": self._random.random()} if self._random.random() < 0.7 else {}
         save = Save(random_state(self._random, number), loop_state, step, step // 20, metrics)
-        line = (*self._line(parent), number)
+        line = self._line(parent)
+        if line and self.saves[line[-1]].save.step == step:
+            line = line[:-1]  # saved once more, for what was owed at that step
+        line = (*line, number)
         self.saves[number] = Saved(save, self.files.metrics.read_bytes(), line)
         before = self._expected
         self._expect(
@@ -193,6 +220,7 @@ class History:
 
     def _pin(self) -> None:
         present = [n for n in self._expected.line if self._path(n).is_dir()]
+        assert present, "no checkpoint of the line is there"
         number = self._random.choice(present)
         path = self._path(number)
         if is_pinned(path):
@@ -241,6 +269,10 @@ class History:
         _empty(self.files.root)
         materialise(tree, self.files.root)
         self._begin_segment(tree)
+        if ALL_DAMAGED not in self._expected.newest:
+            found = self._identify(newest(self.files.checkpoints, lambda path, damage: None))
+            self._expected.check_found(found)
+            self._expect(newest=frozenset({found}), line=self._line(found))
         self._settled = True
 
     # --- what is known --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from run_files import fingerprint, rows, steps
 
 from model_constructor.errors import ConfigError
+from offline_trainer.data.random_regression import RandomRegression
 from offline_trainer.errors import (
     ComponentFailedError,
     DivergedError,
@@ -322,6 +323,13 @@ def test_two_models_each_with_an_optimizer(small_config: MakeConfig) -> None:
     assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
 
 
+class HeldData(RandomRegression):
+    """Writes down that it was closed, and how many checkpoints there were by then."""
+
+    def close(self) -> None:
+        Path("closed").write_text(str(len(list(Path("run").rglob("MANIFEST.json")))))
+
+
 class FailingCallback:
     critical = True
 
@@ -370,6 +378,7 @@ def own_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     (tmp_path / "own_components.py").write_text(
         "from test_experiment import *\n"
         "def register(registry):\n"
+        "    registry.add('data.held', HeldData)\n"
         "    registry.add('cb.drawing', DrawingCallback)\n"
         "    registry.add('cb.disturbing', DisturbingCallback)\n"
         "    registry.add('cb.failing', FailingCallback)\n"
@@ -395,6 +404,19 @@ def test_host_random_streams_and_callback_states_go_on_exactly(
     run_experiment(config("parts", max_steps=7, test_after_fit=False))
     result = run_experiment(config("parts"), resume="auto")
     assert fingerprint(result.out_dir) == fingerprint(golden.out_dir)
+
+
+def test_the_data_is_closed_when_a_run_ends_however_it_does(
+    small_config: MakeConfig, own_components: dict[str, Any]
+) -> None:
+    held = {**small_config()["data"], "_type_": "data.held"}
+    run_experiment(small_config(**own_components, data=held))
+    assert Path("closed").read_text() == "4"
+    failing = [{"_type_": "cb.failing"}]
+    config = small_config(**own_components, data=held, callbacks=failing)
+    with pytest.raises(ComponentFailedError):
+        run_experiment(config)
+    assert Path("closed").read_text() == "0"
 
 
 def test_a_failing_callback_ends_the_run_with_its_name_and_hook(

@@ -13,7 +13,7 @@ import torch
 from model_constructor.registry import Registry
 from offline_trainer.engine import Engine
 from offline_trainer.plugins.missing import FIRST_PARTY_KEYS, FIRST_PARTY_KINDS
-from offline_trainer.protocols import Loss, Metric, OptimizerFactory, SchedulerFactory
+from offline_trainer.protocols import DataModule, Loss, Metric, OptimizerFactory, SchedulerFactory
 from offline_trainer.registry import build_registry
 from offline_trainer_torch import tables
 from offline_trainer_torch.plugin import ot_environment, ot_resolve_component
@@ -50,6 +50,7 @@ def test_every_key_resolves_and_has_help(registry: Registry) -> None:
 
 def test_components_have_the_methods_of_their_kinds(registry: Registry) -> None:
     for key, protocol in {
+        "data.torch": DataModule,
         "engine.torch": Engine,
         "optim_factory.torch": OptimizerFactory,
         "sched_factory.torch": SchedulerFactory,
@@ -82,7 +83,7 @@ print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, 
     )
     loaded, count, rows = json.loads(done.stdout)
     assert loaded == []
-    assert count == 8 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
+    assert count == 9 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
     assert rows == ["torch", "torchmetrics"]
 
 

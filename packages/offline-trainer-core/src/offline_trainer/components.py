@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -137,6 +138,17 @@ class Builder:
     def errors_of(self, path: ConfigPath, spec: Mapping[str, Any]) -> component_errors:
         """A context in which errors of a component become errors at its place in the config."""
         return component_errors(component_name(spec), path, self.sources, doing="failed")
+
+
+@contextmanager
+def closed_at_the_end(datamodule: DataModule) -> Iterator[None]:
+    """A context after which the datamodule has let go of what it holds, if it has a ``close``."""
+    try:
+        yield
+    finally:
+        close = getattr(datamodule, "close", None)
+        if close is not None:
+            close()
 
 
 def best_engine(registry: Registry) -> str:

@@ -23,7 +23,12 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
-from offline_trainer.components import Builder, save_settings, takes_context
+from offline_trainer.components import (
+    Builder,
+    closed_at_the_end,
+    save_settings,
+    takes_context,
+)
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -171,7 +176,8 @@ def run_experiment(
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
-    with directory, SignalFlag() if signals is None else signals as flag:
+    flag = SignalFlag() if signals is None else signals
+    with directory, flag, closed_at_the_end(datamodule):
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(
             prepared,

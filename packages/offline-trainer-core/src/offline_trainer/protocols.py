@@ -36,7 +36,8 @@ class DataModule(Protocol):
     ``state_dict()`` / ``load_state_dict()`` for a stream that knows its own position;
     ``transform_state()``, fitted values (JSON) that are saved with the run;
     ``input_files() -> Sequence[Path]``, called after `setup`: the files that the batches come
-    from, whose hashes become ``data`` of run.json. An empty sequence says that there are none.
+    from, whose hashes become ``data`` of run.json (an empty sequence says that there are none);
+    ``close()``, called when the run ends, however it does.
     """
 
     def setup(self, stage: Stage | str) -> None:

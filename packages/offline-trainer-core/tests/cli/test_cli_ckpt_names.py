@@ -50,6 +50,13 @@ def test_a_checkpoint_has_several_names(name: str, step: int, run: Path, ot: Ot)
     assert shown(ot, name) == step
 
 
+def test_what_a_shell_makes_of_a_star_is_each_checkpoint_once(run: Path, ot: Ot) -> None:
+    assert ot("ckpt", "pin", "run@4").exit_code == 0
+    names = sorted(str(path) for path in (run / "checkpoints").glob("step-*"))
+    assert len(names) == 5
+    assert len(ot("ckpt", "verify", *names).stdout.splitlines()) == 4
+
+
 def test_a_folder_with_an_at_in_its_name_is_taken_as_it_is(run: Path, ot: Ot) -> None:
     run.rename("team@8")
     assert shown(ot, "team@8") == 16
@@ -70,7 +77,7 @@ def test_a_folder_with_an_at_in_its_name_is_taken_as_it_is(run: Path, ot: Ot) ->
         ("run/config", "no checkpoint in run/config", "directories named step-"),
         ("run/checkpoints/step-000000000012@4", "is a checkpoint, not a run: leave out @4", ""),
         (f"run@{'9' * 5000}", "after @ comes a step", "ot ckpt ls run"),
-        ("x" * 300, "cannot look for xxx", ""),
+        ("x" * 300, "cannot look for a checkpoint in xxx", ""),
     ],
 )
 def test_what_is_no_checkpoint(name: str, message: str, help: str, run: Path, ot: Ot) -> None:

@@ -228,3 +228,22 @@ def test_a_disk_that_refuses_is_one_message(
     assert result.exit_code == 1
     assert "Read-only file system" in result.stderr
     assert steps(run) == [4, 8, 12, 16]
+
+
+def test_one_that_was_about_to_be_replaced_is_a_checkpoint_as_others(train: Train, ot: Ot) -> None:
+    run = train()
+    replaced = run / "checkpoints" / f"replaced-{step_name(16)}"
+    checkpoint(run, 16).rename(replaced)  # a crash came before the one that takes its place
+    assert ot("ckpt", "pin", "run@16").exit_code == 0
+    assert (run / "checkpoints" / f"{step_name(16)}.pinned").exists()
+    assert [line.split("\t")[6] for line in ot("ckpt", "ls", "run").stdout.splitlines()] == [
+        *("", "", ""),
+        "last,pinned",
+    ]
+    assert ot("ckpt", "rm", "run@16").exit_code == 2
+    assert ot("ckpt", "unpin", "run@16").exit_code == 0
+    (replaced / "MANIFEST.json").unlink()
+    assert ot("ckpt", "show", "run@16").exit_code == 4
+    assert ot("ckpt", "rm", "run@16").exit_code == 0
+    assert not list((run / "checkpoints").glob(f"*{step_name(16)}*"))
+    assert pointers(run)[0] == 12

@@ -105,7 +105,7 @@ def in_bash(folder: Path, line: str, breaks: str = USUAL_BREAKS) -> list[str]:
     ("line", "offered"),
     {
         "ot desc": ["describe"],
-        "ot describe data.t": ["data.table"],
+        "ot describe data.ta": ["data.table"],
         "ot run conf": ["-o default"],
         "ot run config.yaml trainer.max": ["-o nospace", "trainer.max_epochs="],
         # bash takes `=` and `:` for the end of a word, and holds what stands before them.

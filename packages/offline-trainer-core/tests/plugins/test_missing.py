@@ -42,6 +42,11 @@ def test_a_key_of_a_package_of_ours_that_is_not_installed_names_it(key: str) -> 
 
 
 @pytest.mark.usefixtures("without_torch")
+def test_so_does_a_key_of_a_kind_that_core_has_too() -> None:
+    assert help_for("data.torch") == f"`data.torch` comes with {TORCH}: pip install {TORCH}"
+
+
+@pytest.mark.usefixtures("without_torch")
 def test_other_kinds_do_not_name_it() -> None:
     assert TORCH not in help_for("data.tabel")
     assert TORCH not in help_for("policy.gaussian")

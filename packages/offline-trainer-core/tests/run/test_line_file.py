@@ -178,3 +178,24 @@ def test_the_name_of_a_new_file_is_on_the_disk_after_a_sync(path: Path) -> None:
         file.sync()
     file.close()
     assert synced[1:] == [path.parent, path.parent / "folder"]
+
+
+def test_a_write_that_was_done_and_reported_as_failed_is_not_done_twice(path: Path) -> None:
+    class Lying(FileSystem):
+        lies = False
+
+        def write(self, descriptor: int, data: memoryview) -> int:
+            written = super().write(descriptor, data)
+            if self.lies:
+                raise OSError(errno.EIO, "Input/output error")
+            return written
+
+    disk = Lying()
+    file = LineFile(path, disk)
+    file.append(ONE)
+    disk.lies = True
+    file.append(TWO)
+    disk.lies = False
+    file.append(OTHER)
+    file.close()
+    assert path.read_bytes() == ONE + TWO + OTHER

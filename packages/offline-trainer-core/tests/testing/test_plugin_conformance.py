@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np  # noqa: F401 - in before pytester, which would import it a second time
 import pytest
 
+from offline_trainer.config.sections import PART_KINDS
 from offline_trainer.testing import FakeDistributions, PluginConformance
 
 pytest_plugins = ["pytester", "offline_trainer.testing.fixtures"]
@@ -143,6 +144,14 @@ def test_a_missing_requirement_is_said(
     result = run_suite(pytester)
     result.assert_outcomes(passed=8, skipped=1)
     result.stdout.fnmatch_lines(["*not installed here: nothing_of_that_name, for data.kit*"])
+
+
+@pytest.mark.parametrize("kind", PART_KINDS)
+def test_a_kind_that_only_other_components_take_is_known(
+    pytester: pytest.Pytester, ot_fake_dist: FakeDistributions, kind: str
+) -> None:
+    ot_fake_dist(SOUND.replace("data.kit", f"{kind}.kit"), module="ot_kit")
+    run_suite(pytester, only="every_name").assert_outcomes(passed=1, deselected=8)
 
 
 @pytest.mark.parametrize("case", BROKEN)

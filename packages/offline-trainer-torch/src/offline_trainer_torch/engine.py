@@ -254,11 +254,6 @@ class TorchEngine:
         """
         tensors, values = state.tensors, state.values
         check_models(self.models, tensors["model"], values["model"])
-        if "optimizer" not in values:
-            raise StateMismatchError(
-                "the checkpoint holds weights alone, so nothing can go on from it",
-                help="start a new run from it: run.init_from",
-            )
         saved = values["optimizer"]
         if list(saved) != list(self.optimizers):
             raise StateMismatchError(

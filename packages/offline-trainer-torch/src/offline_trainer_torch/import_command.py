@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,9 @@ from offline_trainer.cli.errors import errors_shown
 if TYPE_CHECKING:
     from torch import nn
 
-    from offline_trainer_torch.weight_search import Found
-
 FOLDER = "imported"
 SINGLE_MODEL = "model"
-_MOST_LEFT_OUT = 8
+_MOST_SHOWN = 8
 
 
 @click.command("import")
@@ -59,7 +57,8 @@ def command(
             require_fit(values, models, file.name, found.values)
         output = output or Path(FOLDER) / file.stem
         imported = write_checkpoint(values, output, file)
-    _report_left_out(found)
+    _report("left out, besides the weights", found.left_out)
+    _report("infinite, which is right for a mask alone", imported.infinite)
     place = f"`{found.key}` of {file}" if found.key else str(file)
     also = f" under {imported.tensors + imported.aliases} names" if imported.aliases else ""
     size = size_text(imported.size_bytes)
@@ -77,11 +76,11 @@ def _default_name(models: Mapping[str, nn.Module] | None) -> Callable[[str], str
     return lambda name: name  # with several models, it has to say which
 
 
-def _report_left_out(found: Found) -> None:
+def _report(what: str, names: Sequence[str]) -> None:
     from offline_trainer.cli.tables import on_one_line
     from offline_trainer.notices import notice
 
-    if found.left_out:
-        more = len(found.left_out) - _MOST_LEFT_OUT
-        shown = on_one_line(", ".join(found.left_out[:_MOST_LEFT_OUT]))
-        notice(f"left out, besides the weights: {shown}{f' and {more} more' if more > 0 else ''}")
+    if names:
+        more = len(names) - _MOST_SHOWN
+        shown = on_one_line(", ".join(names[:_MOST_SHOWN]))
+        notice(f"{what}: {shown}{f' and {more} more' if more > 0 else ''}")

@@ -33,6 +33,12 @@ def ot_register_components(registry: Registrar) -> None:
         requires=_TORCH,
     )
     registry.add_lazy(
+        "data.torch",
+        "offline_trainer_torch.data.module:TorchData",
+        help="Map-style datasets of torch, with workers.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
         "loss.torch",
         "offline_trainer_torch.loss:TorchLoss",
         help="A torch loss function on one output and one target.",

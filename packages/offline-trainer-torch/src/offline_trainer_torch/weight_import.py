@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from offline_trainer.checkpoint.finite import is_finite
 from offline_trainer.checkpoint.reading import QUARANTINE_NAME
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState
@@ -34,12 +33,14 @@ class Imported:
         tensors: How many it has, each under one of its names.
         aliases: How many further names they have.
         size_bytes: Of the tensors.
+        infinite: Names of those that hold infinities.
     """
 
     path: Path
     tensors: int
     aliases: int
     size_bytes: int
+    infinite: tuple[str, ...]
 
 
 def write_checkpoint(values: Mapping[str, Any], output: Path, file: Path) -> Imported:
@@ -60,31 +61,30 @@ def write_checkpoint(values: Mapping[str, Any], output: Path, file: Path) -> Imp
             f"{output} is a run directory, whose checkpoints these are not",
             help="give another --output",
         )
-    _require_storable(values, file)
+    infinite = _check(values, file)
     copies = HostCopies()
     try:
         state = save_named(values.items(), copies)
     except (RuntimeError, MemoryError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightFileError(f"the tensors of {file} cannot be read: {reason}") from error
-    tensors = copies.tensors
-    for name, tensor in tensors.items():
-        if not is_finite(tensor):
-            raise WeightFileError(
-                f"`{name}` of {file} holds an infinity or NaN",
-                help="a run with it could not save; a mask, say, belongs into the model's code: "
-                f"--map '{name}=' leaves it out, by the name that it has in the file",
-            )
     store = CheckpointStore(
         output, run_id=RUN_ID, config_hash="", quarantine=output / QUARANTINE_NAME
     )
-    path = store.save(Save(HostState({GROUP: tensors}, {GROUP: state}), None, 0, 0))
-    size = sum(len(tensor.data) for tensor in tensors.values())
-    return Imported(path, len(tensors), len(state["aliases"]), size)
+    saved = HostState({GROUP: copies.tensors}, {GROUP: state}, frozenset(infinite))
+    path = store.save(Save(saved, None, 0, 0))
+    size = sum(len(tensor.data) for tensor in copies.tensors.values())
+    return Imported(path, len(copies.tensors), len(state["aliases"]), size, tuple(infinite))
 
 
-def _require_storable(values: Mapping[str, Any], file: Path) -> None:
+def _check(values: Mapping[str, Any], file: Path) -> list[str]:
+    """Names of tensors that hold infinities, as masks do.
+
+    Raises:
+        WeightFileError: A checkpoint cannot hold a tensor, or should not.
+    """
     total = 0
+    infinite = []
     for name, tensor in values.items():
         if not isinstance(tensor, torch.Tensor):
             continue
@@ -95,7 +95,13 @@ def _require_storable(values: Mapping[str, Any], file: Path) -> None:
         except OfflineTrainerError as error:
             raise WeightFileError(f"`{name}` of {file}: {error.message}") from error
         total += tensor.numel() * tensor.itemsize
-    # A few bytes can be told to be a tensor of any shape; copied, they would fill the memory.
+    # A few bytes can be told to be a tensor of any shape; looked at, they would fill the memory.
     size = file.stat().st_size
     if total > _MOST_TIMES * size + _SMALL_BYTES:
         raise WeightFileError(f"{file} has {size} bytes, but tensors of {total}")
+    for name, tensor in values.items():
+        if isinstance(tensor, torch.Tensor) and not bool(torch.isfinite(tensor).all()):
+            if bool(torch.isnan(tensor).any()):
+                raise WeightFileError(f"`{name}` of {file} holds a value that is no number (NaN)")
+            infinite.append(name)
+    return infinite

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline_trainer.checkpoint.file_system import FileSystem, reported, write_all
+from offline_trainer.checkpoint.file_system import FileSystem, reported, status, write_all
 from offline_trainer.checkpoint.hashing import PIECE_BYTES, StreamHash, pieces
 from offline_trainer.errors import DamagedCheckpointError
 
@@ -68,10 +68,10 @@ def write_recorded(
 def check_size(directory: Path, record: FileRecord) -> None:
     """Check that a recorded file is a regular file of the recorded size."""
     path = directory / record.path
-    status = _check_regular(path)
-    if status.st_size != record.bytes:
+    found = _check_regular(path)
+    if found.st_size != record.bytes:
         raise DamagedCheckpointError(
-            f"{path} has {status.st_size} bytes, its manifest says {record.bytes}"
+            f"{path} has {found.st_size} bytes, its manifest says {record.bytes}"
         )
 
 
@@ -82,8 +82,9 @@ def read_recorded(file_system: FileSystem, directory: Path, record: FileRecord) 
     """
     check_size(directory, record)
     path = directory / record.path
-    # Fresh pages of the system; a bytearray would be filled with zeros first.
-    buffer = memoryview(mmap.mmap(-1, record.bytes) if record.bytes else b"")
+    with reported(f"read {path} into memory"):
+        # Fresh pages of the system; a bytearray would be filled with zeros first.
+        buffer = memoryview(mmap.mmap(-1, record.bytes) if record.bytes else b"")
     with closing(StreamHash()) as digest, _opened(file_system, path) as descriptor:
         filled = 0
         while filled < record.bytes:
@@ -121,10 +122,10 @@ def read_regular(file_system: FileSystem, path: Path, most: int) -> bytes:
 def _check_regular(path: Path) -> os.stat_result:
     """Opening a pipe would wait for whoever writes into it."""
     with reading_saved(path):
-        status = path.lstat()
-    if not stat.S_ISREG(status.st_mode):
+        found = status(path)
+    if not stat.S_ISREG(found.st_mode):
         raise DamagedCheckpointError(f"{path} is not a regular file")
-    return status
+    return found
 
 
 @contextmanager

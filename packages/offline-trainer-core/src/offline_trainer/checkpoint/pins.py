@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from offline_trainer.checkpoint.file_system import FileSystem
+from offline_trainer.checkpoint.file_system import FileSystem, exists, reported
+from offline_trainer.checkpoint.reading import REPLACED
 
-SUFFIX = ".pinned"
+PIN_SUFFIX = ".pinned"
 
 
 def pin_file(checkpoint: Path) -> Path:
@@ -20,23 +21,37 @@ def pin_file(checkpoint: Path) -> Path:
     >>> pin_file(Path("step-000000000010")).name
     'step-000000000010.pinned'
     """
-    return checkpoint.with_name(f"{checkpoint.name}{SUFFIX}")
+    return checkpoint.with_name(f"{checkpoint.name.removeprefix(REPLACED)}{PIN_SUFFIX}")
 
 
 def is_pinned(checkpoint: Path) -> bool:
-    """Whether a checkpoint is pinned."""
-    return os.path.lexists(pin_file(checkpoint))
+    """Whether a checkpoint is pinned.
+
+    Raises:
+        OSError: That cannot be found out; it may be.
+    """
+    return exists(pin_file(checkpoint))
 
 
 def pin(file_system: FileSystem, checkpoint: Path) -> None:
-    """Keep a checkpoint from being removed; a second pin changes nothing."""
-    if not is_pinned(checkpoint):
-        os.close(file_system.create(pin_file(checkpoint)))
+    """Keep a checkpoint from being removed; a second pin changes nothing.
+
+    Raises:
+        OfflineTrainerError: The disk refuses.
+    """
+    with reported(f"pin {checkpoint}"):
+        if not is_pinned(checkpoint):
+            os.close(file_system.create(pin_file(checkpoint)))
         file_system.sync_directory(checkpoint.parent)
 
 
 def unpin(file_system: FileSystem, checkpoint: Path) -> None:
-    """Let a checkpoint be removed again; does nothing if it is not pinned."""
-    if is_pinned(checkpoint):
-        file_system.remove_file(pin_file(checkpoint))
-        file_system.sync_directory(checkpoint.parent)
+    """Let a checkpoint be removed again; does nothing if it is not pinned.
+
+    Raises:
+        OfflineTrainerError: The disk refuses.
+    """
+    with reported(f"unpin {checkpoint}"):
+        if is_pinned(checkpoint):
+            file_system.remove_file(pin_file(checkpoint))
+            file_system.sync_directory(checkpoint.parent)

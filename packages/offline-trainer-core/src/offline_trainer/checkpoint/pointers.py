@@ -5,11 +5,10 @@ They are for people and their scripts: a run finds its newest checkpoint by line
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from offline_trainer.checkpoint.file_record import read_regular
-from offline_trainer.checkpoint.file_system import FileSystem, replace_file
+from offline_trainer.checkpoint.file_system import FileSystem, exists, replace_file
 from offline_trainer.checkpoint.reading import step_name, step_of
 from offline_trainer.errors import DamagedCheckpointError
 
@@ -26,7 +25,7 @@ def point(file_system: FileSystem, directory: Path, pointer: str, step: int) -> 
 
 def remove_pointer(file_system: FileSystem, directory: Path, pointer: str) -> None:
     """Let a pointer name nothing."""
-    if os.path.lexists(directory / pointer):
+    if exists(directory / pointer):
         file_system.remove_file(directory / pointer)
         file_system.sync_directory(directory)
 

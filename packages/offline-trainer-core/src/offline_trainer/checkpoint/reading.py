@@ -18,7 +18,14 @@ from offline_trainer.checkpoint.file_record import (
     read_regular,
     reading_saved,
 )
-from offline_trainer.checkpoint.file_system import FileSystem, reported
+from offline_trainer.checkpoint.file_system import (
+    FileSystem,
+    exists,
+    is_directory,
+    names,
+    reported,
+    status,
+)
 from offline_trainer.checkpoint.json_text import from_json
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest, parse_manifest
@@ -82,12 +89,10 @@ def step_directories(directory: Path) -> dict[int, Path]:
 
     One that was about to be replaced by another of its step counts until that is there.
     """
-    if not directory.is_dir():
-        return {}
     with reported(f"list {directory}"):
-        names = sorted(entry.name for entry in directory.iterdir())
+        there = names(directory) if is_directory(directory) else []
     # In alphabetical order, what has the name itself comes after what was to be replaced.
-    steps = {step_of(name.removeprefix(REPLACED)): directory / name for name in names}
+    steps = {step_of(name.removeprefix(REPLACED)): directory / name for name in there}
     return {step: steps[step] for step in sorted(step for step in steps if step is not None)}
 
 
@@ -95,7 +100,7 @@ def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest
     """Read only the manifest of the checkpoint directory ``path``."""
     file = path / MANIFEST_NAME
     with reading_saved(path):
-        if not stat.S_ISDIR(path.lstat().st_mode):
+        if not stat.S_ISDIR(status(path).st_mode):
             raise DamagedCheckpointError(f"{path} is not a directory")
     content = read_regular(file_system or FileSystem(), file, _MOST_MANIFEST_BYTES)
     manifest = parse_manifest(content, file)
@@ -113,7 +118,7 @@ def check_complete(path: Path, file_system: FileSystem | None = None) -> Manifes
     """
     manifest = read_manifest(path, file_system)
     with reading_saved(path):
-        present = {entry.name for entry in path.iterdir()}
+        present = set(names(path))
     expected = {MANIFEST_NAME, *(record.path for record in manifest.files)}
     if present != expected:
         raise DamagedCheckpointError(
@@ -197,13 +202,14 @@ def find(path: Path) -> Path:
     Raises:
         RunDirectoryError: There is no checkpoint there.
     """
-    if not path.is_dir():
-        raise RunDirectoryError(
-            f"no checkpoint in {path}: there is no such directory",
-            help="give a checkpoint directory (…/step-000000001200) or a run directory",
-        )
-    if (path / MANIFEST_NAME).exists() or _STEP_NAME.fullmatch(path.name):
-        return path
+    with reported(f"look for a checkpoint in {path}", RunDirectoryError):
+        if not is_directory(path):
+            raise RunDirectoryError(
+                f"no checkpoint in {path}: there is no such directory",
+                help="give a checkpoint directory (…/step-000000001200) or a run directory",
+            )
+        if _STEP_NAME.fullmatch(path.name) or exists(path / MANIFEST_NAME):
+            return path
     for folder in (path, path / "checkpoints", path / QUARANTINE_NAME):
         if step_directories(folder):
             return folder

@@ -13,9 +13,11 @@ from pathlib import Path
 from offline_trainer.checkpoint.file_system import reported
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest
+from offline_trainer.checkpoint.pins import PIN_SUFFIX
 from offline_trainer.checkpoint.pointers import POINTERS, pointed_step
 from offline_trainer.checkpoint.reading import (
     QUARANTINE_NAME,
+    REPLACED,
     find,
     read_manifest,
     step_directories,
@@ -62,12 +64,15 @@ def checkpoint_of(name: str, *, run_means_newest: bool = False) -> Path:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a directory is a checkpoint, good or not, and no folder of some."""
-    return (path / MANIFEST_NAME).exists() or step_of(path.name) is not None
+    name = path.name.removeprefix(REPLACED)
+    return (path / MANIFEST_NAME).exists() or step_of(name) is not None
 
 
 def _named(name: str) -> Path:
     """A checkpoint, or a folder with at least one."""
     path = Path(name)
+    if path.name.endswith(PIN_SUFFIX) and path.is_file():  # step-* of a shell has pins, too
+        path = path.with_name(path.name.removesuffix(PIN_SUFFIX))
     if path.name in POINTERS and path.is_file():
         return _at(path.parent, path.name, str(path.parent))
     run, at, which = name.rpartition("@")

@@ -9,10 +9,10 @@ from pathlib import Path
 from offline_trainer.checkpoint.file_record import read_regular
 from offline_trainer.checkpoint.file_system import FileSystem, reported
 from offline_trainer.checkpoint.inventory import size_of
-from offline_trainer.checkpoint.reading import step_name
+from offline_trainer.checkpoint.reading import REPLACED, step_name
 from offline_trainer.errors import DamagedCheckpointError
 
-_NAME = re.compile(r"step-[0-9]{12}(-[0-9]+)?")
+_NAME = re.compile(rf"({REPLACED})?step-[0-9]{{12}}(-[0-9]+)?")
 REASON_SUFFIX = ".reason.txt"
 _MOST_REASON_BYTES = 1 << 12
 

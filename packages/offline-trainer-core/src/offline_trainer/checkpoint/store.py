@@ -11,7 +11,7 @@ it is found as well.
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +21,10 @@ from offline_trainer.checkpoint import reading, tensor_file
 from offline_trainer.checkpoint.file_record import FileRecord, write_recorded
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
+    exists,
+    is_directory,
     make_directories,
+    names,
     remove_tree,
     replace_file,
     reported,
@@ -46,7 +49,7 @@ from offline_trainer.checkpoint.removal import (
     remove_leftovers,
 )
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
-from offline_trainer.checkpoint.set_aside import REASON_SUFFIX, reason_file
+from offline_trainer.checkpoint.set_aside import reason_file
 from offline_trainer.engine import HostState, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -85,7 +88,8 @@ class CheckpointStore:
         directory: Where checkpoints are; made with the first save.
         run_id: Goes into each manifest.
         config_hash: Hash of the resolved config; goes into each manifest.
-        quarantine: Where damaged checkpoints are moved.
+        quarantine: Where damaged checkpoints are moved; if that is on another disk, to a folder of
+            that name among the checkpoints.
         attempt: How often the run has been started, from 1.
         retention: Which checkpoints are kept. The newest two, the one that the run went on from and
             pinned ones are kept in any case.
@@ -122,6 +126,7 @@ class CheckpointStore:
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._unsynced: int | None = None  # saved, and not yet sure to last
         self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
 
@@ -177,10 +182,13 @@ class CheckpointStore:
             return
         with reported(f"tidy up {self.directory}"):
             self._end_replacing()
-            for path in _left_for_good(self._origin, self._manifests()):
-                self._move_to_trash(path)
-            if not self._abandoned():
+            left = _left_for_good(self._origin, self._manifests())
+            ours_is_newest = set(left) >= set(self._abandoned().values())
+            if ours_is_newest:
                 point(self._file_system, self.directory, LAST_NAME, self._base)
+            for path in left:
+                self._move_to_trash(path)
+            if ours_is_newest:
                 self._remove_old()
             remove_leftovers(self._file_system, self.directory)
 
@@ -197,8 +205,8 @@ class CheckpointStore:
         return bool(self._abandoned())
 
     def has(self, step: int) -> bool:
-        """Whether this run has saved a step, or went on from it."""
-        return step in self._saved and step != self._incomplete
+        """Whether this run has committed a step, or went on from it."""
+        return step in self._saved and step not in (self._incomplete, self._unsynced)
 
     def rehearse(self, save: Save) -> None:
         """Do everything that a save does, leave nothing: a full or read-only disk shows now.
@@ -221,32 +229,53 @@ class CheckpointStore:
         Raises:
             DivergedError: The state is not finite; nothing is written.
             OfflineTrainerError: The disk refuses, or the state cannot be written as JSON. What
-                was committed before stays.
+                was committed before stays. Trouble after the commit is a notice.
         """
         step = save.step
-        target = self.directory / step_name(step)
+        target = self._path(step)
         if self.has(step):
             return target
         refuse_non_finite(save.state, step)
-        temporary = target.with_name(f"{WRITING}{target.name}")
         with reported(f"save checkpoint {target}"):
             self._make_room()
-            manifest = self._write(temporary, save)
-            if step in self._abandoned() or step == self._incomplete:
-                self._put_beside(target)
-            self._file_system.rename(temporary, target)
-            self._saved.add(step)
-            self._measured.pop(step, None)
-            if step == self._incomplete:
-                self._incomplete = None
-            self._parent = manifest.sha256
+            if step != self._unsynced:
+                self._put_in_place(save, target)
             self._file_system.sync_directory(self.directory)
-            point(self._file_system, self.directory, LAST_NAME, step)
-            self._end_replacing()
-            for path in self._abandoned().values():
-                self._move_to_trash(path)
-            self._remove_old()
+            self._unsynced = None
+        try:
+            with reported("tidy up"):
+                self._tidy_up(step)
+        except OfflineTrainerError as error:  # to be tried again after the next save
+            notice(f"checkpoint {target} is saved, but afterwards: {error}")
         return target
+
+    def _put_in_place(self, save: Save, target: Path) -> None:
+        """Write a checkpoint and give it its name, which is not yet sure to last."""
+        step = save.step
+        temporary = target.with_name(f"{WRITING}{target.name}")
+        manifest = self._write(temporary, save)
+        if step in self._abandoned() or step == self._incomplete:
+            self._put_beside(target)
+        try:
+            self._file_system.rename(temporary, target)
+        except OSError:
+            # A network disk may do it and lose the answer.
+            if exists(temporary) or not exists(target):
+                raise
+        self._saved.add(step)
+        self._measured.pop(step, None)
+        if step == self._incomplete:
+            self._incomplete = None
+        self._parent = manifest.sha256
+        self._unsynced = step
+
+    def _tidy_up(self, step: int) -> None:
+        """What follows a commit."""
+        point(self._file_system, self.directory, LAST_NAME, step)
+        self._end_replacing()
+        for path in self._abandoned().values():
+            self._move_to_trash(path)
+        self._remove_old()
 
     def _write(self, directory: Path, save: Save) -> Manifest:
         """Write a complete checkpoint, not yet under its name."""
@@ -256,7 +285,7 @@ class CheckpointStore:
                 raise ValueError(f"{group!r} cannot name a group of tensors: use a-z 0-9 _ . -")
         try:
             return self._write_files(directory, save, content)
-        except OSError:
+        except (OSError, OfflineTrainerError):
             with suppress(OSError):  # gives a full disk its space back
                 remove_tree(self._file_system, directory)
             raise
@@ -345,7 +374,7 @@ class CheckpointStore:
 
     def _make_room(self) -> None:
         self._abandoned()  # whose directory it is comes first
-        if not (self._has_directory and self.directory.is_dir()):
+        if not (self._has_directory and is_directory(self.directory)):
             make_directories(self._file_system, self.directory)
             self._has_directory = True
         self._end_replacing()
@@ -358,9 +387,11 @@ class CheckpointStore:
 
     def _end_replacing(self) -> None:
         """Trash what was replaced; what was to be and was not gets its name back."""
-        for path in sorted(self.directory.glob(f"{reading.REPLACED}step-*")):
-            target = path.with_name(path.name.removeprefix(reading.REPLACED))
-            if os.path.lexists(target):
+        for name in names(self.directory):
+            if not name.startswith(f"{reading.REPLACED}step-"):
+                continue
+            path, target = self.directory / name, self.directory / name[len(reading.REPLACED) :]
+            if exists(target):
                 self._move_to_trash(path, target.name)
             else:
                 self._file_system.rename(path, target)
@@ -375,22 +406,40 @@ class CheckpointStore:
         self._move(path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
-        """Move a damaged checkpoint to quarantine.
+        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
+            try:
+                moved = self._quarantine_in(self.quarantine, path, damage)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # The checkpoints are on another disk than the run directory.
+                moved = self._quarantine_in(self._nearer_quarantine, path, damage)
+        notice(f"damaged checkpoint moved to {moved}: {damage}")
+
+    def _quarantine_in(self, folder: Path, path: Path, damage: DamagedCheckpointError) -> Path:
+        """Move a damaged checkpoint to a folder.
 
         The reason goes first: a crash never leaves a checkpoint there without one, and even where
         it loses both names of what is moved, the reason says that there was something.
         """
-        with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
-            make_directories(self._file_system, self.quarantine)
-            target = unused_name(self.quarantine / path.name.removeprefix(reading.REPLACED))
-            replace_file(self._file_system, reason_file(target), f"{damage}\n".encode())
-            self._move(path, target)
-        notice(f"damaged checkpoint moved to {target}: {damage}")
+        make_directories(self._file_system, folder)
+        target = unused_name(folder / path.name.removeprefix(reading.REPLACED))
+        text = f"{damage}\n".encode(errors="backslashreplace")
+        replace_file(self._file_system, reason_file(target), text)
+        self._move(path, target)
+        return target
+
+    @property
+    def _nearer_quarantine(self) -> Path:
+        return self.directory / reading.QUARANTINE_NAME
 
     def _has_set_aside(self) -> bool:
-        if step_directories(self.quarantine):
-            return True
-        return self.quarantine.is_dir() and any(self.quarantine.glob(f"step-*{REASON_SUFFIX}"))
+        for folder in (self.quarantine, self._nearer_quarantine):
+            with reported(f"list {folder}"):
+                there = names(folder) if is_directory(folder) else []
+            if any(name.startswith("step-") for name in there):
+                return True
+        return False
 
     def _move(self, path: Path, target: Path) -> None:
         self._file_system.rename(path, target)

@@ -27,6 +27,9 @@ LIST_SECTIONS = {"callbacks": "cb", "loggers": "log", "metrics": "metric"}
 
 COMPONENT_SECTIONS = {**SINGLE_SECTIONS, **PER_OPTIMIZER_SECTIONS, **LIST_SECTIONS}
 
+PART_KINDS = ("collate", "dataset")
+"""Kinds that no section holds: their components are arguments of a datamodule."""
+
 
 SpecPlace = tuple[ConfigPath, str, Mapping[str, Any]]
 """(path, expected kind, spec) of a component."""

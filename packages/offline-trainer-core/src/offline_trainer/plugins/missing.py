@@ -21,7 +21,7 @@ FIRST_PARTY_KINDS: Mapping[str, str] = {
 }
 """Kind → the distribution of ours that brings it; a test compares it with what that registers."""
 
-FIRST_PARTY_KEYS: Mapping[str, str] = {}
+FIRST_PARTY_KEYS: Mapping[str, str] = {"data.torch": _TORCH}
 """Key → distribution, for keys of a kind that core has too."""
 
 _MAX_LISTED = 3
@@ -39,7 +39,8 @@ def why_unknown(key: str, statuses: Sequence[PluginStatus]) -> str:
     reasons = []
     package = FIRST_PARTY_KEYS.get(key) or FIRST_PARTY_KINDS.get(kind_of(key))
     if package is not None and package in packages_not_installed(statuses):
-        reasons.append(f"`{kind_of(key)}.*` comes with {package}: pip install {package}")
+        name = key if key in FIRST_PARTY_KEYS else f"{kind_of(key)}.*"
+        reasons.append(f"`{name}` comes with {package}: pip install {package}")
     if failed:
         said = [f"{s.provider} [ot doctor {s.typed_name()}]" for s in failed]
         reasons.append(f"{_plugins(failed)} failed to load and may provide it: {_some(said)}")

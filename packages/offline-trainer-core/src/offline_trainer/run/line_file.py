@@ -7,6 +7,7 @@ syncs the file while the loop appends to it, so there is a lock.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from threading import RLock
 
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
+    exists,
+    is_directory,
     make_directories,
+    names,
     replace_file,
     reported,
     unused_name,
@@ -60,6 +64,7 @@ class LineFile:
         self._hash = hashlib.sha256()
         self._bytes = 0
         self._refused = False
+        self._doubtful = False
         self._has_lasting_name = False
 
     def append(self, line: bytes) -> None:
@@ -112,7 +117,9 @@ class LineFile:
         """
         self.close()
         with reported(f"shorten {self.path}"):
-            copies = sorted(self.path.parent.glob(f"{self.path.name}.abandoned*"))
+            folder, start = self.path.parent, f"{self.path.name}.abandoned"
+            there = names(folder) if is_directory(folder) else []
+            copies = [folder / name for name in there if name.startswith(start)]
             source = next((path for path in (self.path, *copies) if _starts_with(path, end)), None)
             if source is None:
                 notice(
@@ -120,7 +127,7 @@ class LineFile:
                     "be missing or stand twice"
                 )
                 return
-            if not end.bytes and not self.path.exists():
+            if not end.bytes and not exists(self.path):
                 return
             content = source.read_bytes()
             if source == self.path and len(content) == end.bytes:
@@ -142,14 +149,24 @@ class LineFile:
                 self._forget()
 
     def _keep_copy(self) -> None:
-        if self.path.exists():
+        if exists(self.path):
             copy = unused_name(self.path.with_name(f"{self.path.name}.abandoned"))
             replace_file(self._file_system, copy, self.path.read_bytes())
 
     def _write(self, descriptor: int) -> None:
+        if self._doubtful:  # a disk may write something and say that it did not
+            self._file_system.cut(descriptor, self._bytes - len(self._waiting))
+            self._doubtful = False
         while self._waiting:
-            # A copy: the bytes of a view could not be cut off afterwards.
-            written = self._file_system.write(descriptor, memoryview(bytes(self._waiting)))
+            try:
+                # A copy: what is seen by somebody else could not be shortened.
+                waiting = memoryview(bytes(self._waiting))
+                written = self._file_system.write(descriptor, waiting)
+            except OSError:
+                self._doubtful = True
+                raise
+            if not written:
+                raise OSError(errno.EIO, "the disk takes no more bytes")
             del self._waiting[:written]
 
     def _open(self) -> int:
@@ -183,7 +200,7 @@ class LineFile:
 def _starts_with(path: Path, end: FileEnd) -> bool:
     """Whether a file's first bytes are those that ended there; a missing file has none."""
     with reported(f"read {path}"):
-        if not path.exists():
+        if not exists(path):
             return not end.bytes
         digest, missing = hashlib.sha256(), end.bytes
         with path.open("rb") as file:

@@ -12,7 +12,7 @@ from typing import Any
 from model_constructor.errors import ConfigError
 from model_constructor.registry import Alias, Entry, Registry, kind_of
 from model_constructor.signatures import Signature, read_signature
-from offline_trainer.config.sections import COMPONENT_SECTIONS
+from offline_trainer.config.sections import COMPONENT_SECTIONS, PART_KINDS
 from offline_trainer.schema.docstrings import parameter_help, summary
 from offline_trainer.schema.values import IS_SPEC, Schema, leaf, place, ref, value_schema, words
 
@@ -25,7 +25,7 @@ WHY_UNKNOWN = {
 CLASS_KINDS = {"optim_factory": "optim_cls", "sched_factory": "sched_cls"}
 """Factories that name a class in ``type`` and its arguments in ``kwargs`` → kind of that class."""
 
-NO_MODULES = {*COMPONENT_SECTIONS.values(), *CLASS_KINDS.values(), "cmd"}
+NO_MODULES = {*COMPONENT_SECTIONS.values(), *CLASS_KINDS.values(), *PART_KINDS, "cmd"}
 """Kinds that cannot be a part of a model."""
 
 _RESERVED = "^_(type|target|args|kwargs|template)_$"

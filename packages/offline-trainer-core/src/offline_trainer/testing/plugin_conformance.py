@@ -14,6 +14,7 @@ import pytest
 from model_constructor.errors import close_matches
 from model_constructor.registry import Entry, Registry, kind_of, normalized
 from offline_trainer.cli.built_in import NAMES
+from offline_trainer.config.sections import PART_KINDS
 from offline_trainer.plugins.discovery import Candidate, discover
 from offline_trainer.plugins.heavy import HEAVY_MODULES
 from offline_trainer.plugins.loader import Plugins
@@ -105,7 +106,8 @@ class PluginConformance:
 
     def test_every_name_leads_somewhere(self, candidate: Candidate) -> None:
         registry, first_party = build_registry(self._load(candidate)), first_party_registry()
-        kinds = sorted({kind_of(key) for key in first_party} | FIRST_PARTY_KINDS.keys())
+        ours = {kind_of(key) for key in first_party}
+        kinds = sorted({*ours, *FIRST_PARTY_KINDS, *PART_KINDS})
         for key in registry:
             near = close_matches(kind_of(key), kinds)
             # What is in a model may be of any kind.

@@ -1,0 +1,324 @@
+"""What a run does with its disk: each may be refused by it, and has to leave all in order."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+from offline_trainer.checkpoint.file_system import FileSystem
+from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
+from offline_trainer.checkpoint.reading import (
+    Checkpoint,
+    load,
+    resolve,
+    step_directories,
+    step_name,
+)
+from offline_trainer.checkpoint.retention import Retention
+from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.engine import HostState, HostTensor
+from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.run.line_file import FileEnd, LineFile
+from reliability.contents import Files, check_same, lines_end
+from reliability.disk_model import Tree, materialise, read_tree
+from reliability.scratch import folder_in_memory, notices
+
+STEPS = (10, 20)
+NEXT = 90
+"""What is saved when the disk works again."""
+
+
+class Scenario:
+    """A run with checkpoints of some steps, and a line for each, that goes on from the newest.
+
+    Attributes:
+        steps: Which are there before.
+        retention: Which are kept.
+        forever: Whether the disk refuses everything from the first refusal on.
+        may_remove: Steps that retention may remove meanwhile.
+    """
+
+    steps: ClassVar[tuple[int, ...]] = STEPS
+    retention: ClassVar[Retention] = Retention()
+    forever: ClassVar[bool] = False
+    may_remove: ClassVar[tuple[int, ...]] = ()
+
+    def __init__(self, folder: Path) -> None:
+        materialise(_tree(self.steps), folder)
+        self.files = Files(folder)
+        self.lines = LineFile(self.files.metrics)
+        self.written = b"".join(map(line, self.steps))
+        self.store = self.open_store()
+        self.saves = {step: save_of(step, end_of(self.steps, step)) for step in self.steps}
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Go on from the newest checkpoint."""
+        self.go_on(self.store.latest())
+
+    def act(self) -> None:
+        """What may be refused."""
+        raise NotImplementedError
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        """Check what is left; the disk works again.
+
+        Args:
+            error: What the act ended with.
+        """
+
+    def check_all(self, error: OfflineTrainerError | None) -> None:
+        """Check that nothing is lost, and that the run can go on."""
+        there = set()
+        for path in step_directories(self.files.checkpoints).values():
+            checkpoint = load(path)
+            there.add(checkpoint.loop_state["save"])
+            check_same(checkpoint, self.saves[checkpoint.loop_state["save"]])
+        lost = set(self.steps) - there - set(self.may_remove)
+        assert not lost, f"the checkpoints of steps {lost} are lost"
+        self.check(error)
+        self.save(NEXT)
+        latest = self.open_store().latest()
+        assert latest is not None
+        check_same(latest, self.saves[NEXT])
+        left = {path.name.split("-")[0] for path in self.files.checkpoints.iterdir()}
+        assert left <= {"step", "last", "best", "trash"}, f"the next save leaves {left}"
+        assert (self.files.checkpoints / "last").read_text() == f"step-{NEXT:012d}\n"
+        assert self.files.metrics.read_bytes() == self.written, "lines are lost, or stand twice"
+
+    def close(self) -> None:
+        self.lines.close()
+
+    def open_store(self) -> CheckpointStore:
+        return self.files.open_store(FileSystem(), self.retention, 2, self.lines.sync)
+
+    def go_on(self, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is not None:
+            self.store.continue_from(checkpoint)
+            self.store.settle()
+            self.lines.go_back_to(lines_end(checkpoint), keep_rest=self.store.leaves_a_line())
+            self.written = self.written[: lines_end(checkpoint).bytes]
+
+    def append(self, step: int) -> None:
+        self.written += line(step)
+        self.lines.append(line(step))
+
+    def save(self, step: int) -> None:
+        self.append(step)
+        self.saves[step] = save_of(step, self.lines.end())
+        self.store.save(self.saves[step])
+
+    def path(self, step: int) -> Path:
+        return self.files.checkpoints / step_name(self.saves[step].step)
+
+    def is_there(self, step: int) -> bool:
+        return self.path(step).is_dir()
+
+
+class Saving(Scenario):
+    """A save, after which retention removes one, though never the one gone on from."""
+
+    retention = Retention(keep_last=2, save_top_k=1, monitor="loss")
+    may_remove = (10,)
+
+    def act(self) -> None:
+        self.save(30)
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        assert error is not None or self.is_there(30)
+        assert len(step_directories(self.files.checkpoints)) >= 2
+
+
+class FirstSave(Scenario):
+    steps = ()
+
+    def act(self) -> None:
+        self.save(10)
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        assert error is not None or self.is_there(10)
+
+
+class SavingAgain(Scenario):
+    """A save of a step that could not be saved before."""
+
+    steps = (10,)
+
+    def act(self) -> None:
+        self.append(20)
+        self.saves[20] = save_of(20, self.lines.end())
+        try:
+            self.store.save(self.saves[20])
+        except OfflineTrainerError:
+            self.store.save(self.saves[20])
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        assert error is None, "the disk works again, and the same step cannot be saved"
+        assert self.store.has(20)
+
+
+class LeavingALine(Scenario):
+    """Going on from an older step, and saving one that the abandoned line has, too."""
+
+    may_remove = (20,)
+
+    def prepare(self) -> None:
+        self.go_on(load(self.path(10)))
+        self.abandoned = self.saves[20]
+
+    def act(self) -> None:
+        self.saves[21] = save_of(20, self.lines.end(), number=21)
+        self.store.save(self.saves[21])
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        assert error is not None or self.store.has(20)
+        name = self.files.path(self.abandoned).name
+        folder = self.files.checkpoints
+        places = (folder / name, folder / f"replaced-{name}", folder / "trash" / name)
+        kept = [load(place).loop_state for place in places if place.is_dir()]
+        assert self.abandoned.loop_state in kept, "the abandoned one is gone"
+
+
+class Rehearsing(Scenario):
+    def act(self) -> None:
+        self.store.rehearse(save_of(30, self.lines.end()))
+
+
+class Opening(Scenario):
+    """Finding, verifying and loading; nothing is changed by that."""
+
+    def act(self) -> None:
+        found = [self.open_store().latest(), resolve(self.files.root)]
+        assert [checkpoint.step for checkpoint in found if checkpoint is not None] == [20, 20]
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        assert not self.files.quarantine.exists(), "what could not be read is taken for damaged"
+
+
+class GoingOn(Scenario):
+    def prepare(self) -> None:
+        pass
+
+    def act(self) -> None:
+        self.go_on(self.store.latest())
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        self.store = self.open_store()
+        self.go_on(self.store.latest())
+
+
+class SettingAside(Scenario):
+    """The newest is damaged, by a disk that then refuses to move it, too."""
+
+    steps = (10,)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.save(20)
+        self.damaged = self.path(20)
+        (self.damaged / "state.json").write_bytes(b"damaged")
+        del self.saves[20]
+
+    def act(self) -> None:
+        latest = self.open_store().latest()
+        assert latest is not None
+        assert latest.step == 10
+
+    def check_all(self, error: OfflineTrainerError | None) -> None:
+        latest = self.open_store().latest()
+        moved = self.files.quarantine / self.damaged.name
+        assert moved.is_dir()
+        assert "state.json" in moved.with_name(f"{moved.name}.reason.txt").read_text()
+        self.go_on(latest)
+        super().check_all(error)
+
+
+class Pinning(Scenario):
+    def act(self) -> None:
+        pin(FileSystem(), self.path(10))
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        pin(FileSystem(), self.path(10))
+        assert is_pinned(self.path(10))
+
+
+class Unpinning(Scenario):
+    def prepare(self) -> None:
+        super().prepare()
+        pin(FileSystem(), self.path(10))
+
+    def act(self) -> None:
+        unpin(FileSystem(), self.path(20))
+        unpin(FileSystem(), self.path(10))
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        unpin(FileSystem(), self.path(10))
+        assert not is_pinned(self.path(10))
+
+
+class Pinned(Scenario):
+    """Whatever is refused, what was pinned before is not removed."""
+
+    retention = Retention(keep_last=1)
+
+    def prepare(self) -> None:
+        super().prepare()
+        pin(FileSystem(), self.path(10))
+
+    def act(self) -> None:
+        self.save(30)
+
+
+class Appending(Scenario):
+    def act(self) -> None:
+        self.lines.close()
+        self.append(30)
+        self.append(40)
+        self.lines.sync()
+        assert self.lines.end().bytes == len(self.written)
+
+
+class GoingBack(Scenario):
+    """Going back in the file of lines, with a copy of what is left behind."""
+
+    def act(self) -> None:
+        self.lines.go_back_to(end_of(STEPS, 10), keep_rest=True)
+
+    def check(self, error: OfflineTrainerError | None) -> None:
+        self.lines.go_back_to(end_of(STEPS, 20))
+        assert self.files.metrics.read_bytes() == self.written
+        self.lines.go_back_to(end_of(STEPS, 10))
+        self.written = line(10)
+
+
+def line(step: int) -> bytes:
+    """What is appended at a step."""
+    return b"line %d\n" % step
+
+
+def save_of(step: int, end: FileEnd, number: int | None = None) -> Save:
+    tensor = HostTensor("I32", (1,), step.to_bytes(4, "little"))
+    state = HostState({"model": {"w": tensor}, "rng": {"s": tensor}}, {"step": step})
+    lines = {"bytes": end.bytes, "sha256": end.sha256}
+    return Save(state, {"save": number or step, "lines": lines}, step, 0, {"loss": 1 / step})
+
+
+def end_of(steps: tuple[int, ...], last: int) -> FileEnd:
+    """Where the file of lines ends after that of a step."""
+    content = b"".join(line(step) for step in steps if step <= last)
+    return FileEnd(len(content), hashlib.sha256(content).hexdigest())
+
+
+@lru_cache
+def _tree(steps: tuple[int, ...]) -> Tree:
+    with folder_in_memory() as folder, notices():
+        files = Files(folder)
+        lines = LineFile(files.metrics)
+        store = files.open_store(FileSystem(), Retention(), 1, lines.sync)
+        for step in steps:
+            lines.append(line(step))
+            store.save(save_of(step, lines.end()))
+        lines.close()
+        return read_tree(folder)
