@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,19 @@ class Orders:
     faults: Faults
 
 
+def _start_processes_as_a_command_does() -> None:
+    """Have workers forked from this process, and cleaned up after when it is killed.
+
+    A child of the fork server would have that do both, and share it with all others.
+    """
+    multiprocessing.set_start_method(None, force=True)
+    setattr(resource_tracker._resource_tracker, "_fd", None)  # noqa: B010 - it has no name for that
+
+
 def run(orders: Orders) -> None:
     """Be `ot` until it exits, as the leader of a group of processes of its own."""
     os.setsid()
+    _start_processes_as_a_command_does()
     os.chdir(orders.folder)
     descriptor = os.open(orders.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (sys.stdout, sys.stderr):

@@ -1,6 +1,6 @@
 """SIGKILL right after each single operation on the file system of a run that saves.
 
-The run is short, and its last saves remove old checkpoints. Each process dies at one operation (a
+The run is short, and its last save removes a checkpoint. Each process dies at one operation (a
 write: half-way through it), from making the run directory to its last status; the run that goes on
 has to end golden and tidy. Every third case lets that run die at the same operation, too.
 """
