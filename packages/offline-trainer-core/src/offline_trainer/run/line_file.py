@@ -97,9 +97,12 @@ class LineFile:
         """
         with reported(f"append to {self.path}"):
             with self._lock:
-                descriptor = self._open()
-                self._write(descriptor)
-            self._file_system.sync(descriptor)
+                self._write(self._open())
+                descriptor = os.dup(self._open())  # stays open, whoever closes the file meanwhile
+            try:
+                self._file_system.sync(descriptor)
+            finally:
+                os.close(descriptor)
             if not self._has_lasting_name:
                 self._file_system.sync_directory(self.path.parent)
                 self._has_lasting_name = True
