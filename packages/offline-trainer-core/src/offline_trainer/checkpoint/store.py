@@ -308,6 +308,11 @@ class CheckpointStore:
             metrics=save.metrics,
             files=files,
         )
+        if len(data) > reading.MOST_MANIFEST_BYTES:
+            raise OfflineTrainerError(
+                f"cannot save step {save.step}: {len(save.metrics)} metrics make a manifest of "
+                f"{len(data)} bytes, and no more than {reading.MOST_MANIFEST_BYTES} are read again"
+            )
         write_recorded(system, directory / MANIFEST_NAME, [data])
         if self._before_commit is not None:
             self._before_commit()
