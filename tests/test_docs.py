@@ -16,6 +16,8 @@ from model_constructor.registry import kind_of
 from model_constructor.torch import ops
 from offline_trainer.config.sections import PART_KINDS
 from public_names import keys
+from reliability.row import Row
+from reliability.rows import ROWS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -104,6 +106,12 @@ def test_every_point_of_the_loop_has_a_row() -> None:
 
     rows = named("docs/components.md")
     assert [name for name in HOOK_NAMES if f"| `{name}` |" not in rows] == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_campaign_has_its_row(row: Row) -> None:
+    line = f"| `{row.name}` | {row.commit_cases:,} | {row.passes_when} |"
+    assert line in named("docs/checkpoints.md").splitlines(), line
 
 
 def test_every_environment_variable_is_named() -> None:

@@ -23,6 +23,7 @@ def register(registry: Registrar) -> None:
     registry.add("data.reluctant", Reluctant)
     registry.add("data.stream", Stream)
     registry.add("data.replayed", Replayed)
+    registry.add_lazy("dataset.digits", "reliability.digits:Digits", help="For the campaigns.")
 
 
 class Interrupting:

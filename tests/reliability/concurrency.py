@@ -12,12 +12,12 @@ import os
 import re
 from functools import partial
 
+from reliability.campaign import campaign_config, command, golden_run, write_config
 from reliability.configs import OUT_DIR
 from reliability.plan import Gate, Plan, forget, write_plans
 from reliability.processes import Folder, Ot, folder, until
 from reliability.row import Case, Row
 from reliability.runs import check_finished, check_unlocked
-from reliability.sigkill import COMMAND, CONFIG, campaign_config, golden_run
 
 _PROCESSES = 8
 _USAGE = 2
@@ -26,7 +26,7 @@ _USAGE = 2
 def run_case(case: Case) -> None:
     place = case.folder
     golden = golden_run("numpy")
-    (place / CONFIG).write_text(json.dumps(campaign_config("numpy", asynchronous=False)))
+    write_config(place, campaign_config("numpy"))
     before = ("nobody", "a dead holder", "a made-up holder")[case.number % 3]
     with folder(place) as here:
         if before == "a dead holder":
@@ -35,7 +35,7 @@ def run_case(case: Case) -> None:
             entry = {"pid": os.getpid(), "host": "elsewhere", "started": "2001-01-01T00:00:00"}
             (place / f"{OUT_DIR}.lock").write_text(json.dumps(entry) + "\n")
         write_plans(place, Plan("example", waits=True), Plan("batch", waits=True))
-        everybody = [here.start(*COMMAND) for _ in range(_PROCESSES)]
+        everybody = [here.start(*command(place, "numpy")) for _ in range(_PROCESSES)]
         _wait_for_all(everybody, Gate(place, "example"))
         with Gate(place, "example").opened():
             winner = _winner(everybody, Gate(place, "batch"))
@@ -50,7 +50,7 @@ def run_case(case: Case) -> None:
 
 def _die_with_the_lock(here: Folder) -> None:
     write_plans(here.path, Plan("batch", waits=True))
-    dead = here.start(*COMMAND)
+    dead = here.start(*command(here.path, "numpy"))
     _wait_for_all([dead], Gate(here.path, "batch"))
     dead.kill()
     forget(here.path)

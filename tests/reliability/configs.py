@@ -86,14 +86,13 @@ _TORCH: Config = {
     "data": {
         "_type_": "data.reluctant",
         "of": {
-            "_type_": "data.table",
-            "path": str(DIGITS),
-            "target": "label",
-            "target_dtype": "int64",
+            "_type_": "data.torch",
+            **{
+                part: {"_type_": "dataset.digits", "part": part}
+                for part in ("train", "val", "test")
+            },
             "batch_size": 128,
-            "val_fraction": 0.1,
-            "test_fraction": 0.2,
-            "standardise": True,
+            "num_workers": 2,
         },
     },
     "loss": {"_type_": "loss.torch", "fn": {"_type_": "nn.CrossEntropyLoss"}},
@@ -110,14 +109,10 @@ _TORCH: Config = {
     "metrics": [{"_type_": "metric.accuracy"}],
 }
 
-# What every campaign on torch should train with, too, is added here, and only here, such as
-# {"data": {"_type_": "data.reluctant", "of": {"_type_": "data.torch", ..., "num_workers": 2}}}.
-_TORCH_ALSO: Config = {}
-
 
 def make_config(engine: EngineName) -> Config:
     """A config that the caller may change."""
-    own = _NUMPY if engine == "numpy" else {**_TORCH, **_TORCH_ALSO}
+    own = _NUMPY if engine == "numpy" else _TORCH
     return copy.deepcopy({**_BOTH, **own})
 
 

@@ -1,80 +1,61 @@
 """SIGKILL at any moment, again and again, each time going on with ``--resume auto``.
 
 A kill comes a random moment after the process was started, after its run began, or, for half of
-them, after a save is seen on the disk; saves are slowed down in most of the children. What the
-kills hit is counted by what they leave behind.
+them, after the save of a random step is seen on the disk; saves are slowed down in most of the
+children. What the kills hit is counted by what they leave behind.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from run_files import steps
 
+from reliability.campaign import VARIANTS, campaign_config, command, golden_run, write_config
 from reliability.child import Faults
-from reliability.configs import OUT_DIR, Config, EngineName, checkpointing, make_config
+from reliability.configs import OUT_DIR, EngineName
 from reliability.processes import folder, until
 from reliability.row import Case, Report, Row
-from reliability.runs import Golden, check_finished, kept_folder
+from reliability.runs import check_finished
 
-CONFIG = "config.yaml"
-COMMAND = ("run", CONFIG, "--resume", "auto")
-_MOST_KILLS = 5
+_MOST_KILLS = {"numpy": 5, "torch": 2}
 _SLOW_SECONDS = (0.0, 0.0003, 0.001)
 _AS_COMMAND_EVERY = 12
 IN_A_SAVE = "killed inside a save"
 
 
-def campaign_config(engine: EngineName, *, asynchronous: bool) -> Config:
-    """What is trained; saving in the background must not change the bytes."""
-    config = make_config(engine)
-    checkpointing(config)["asynchronous"] = asynchronous
-    return config
-
-
-@cache
-def golden_run(engine: EngineName) -> Golden:
-    """The run that nothing interrupts, in a process like those that are killed."""
-    place = kept_folder()
-    (place / CONFIG).write_text(json.dumps(campaign_config(engine, asynchronous=False)))
-    with folder(place) as here:
-        here.start("run", CONFIG).expect(0)
-        started = time.monotonic()
-        here.start("run", CONFIG).expect(0)
-        seconds = time.monotonic() - started
-    golden = Golden.of(place, seconds)
-    check_finished(place, golden, most_moved=1)
-    return golden
-
-
 def run_case(case: Case, engine: EngineName) -> None:
-    golden = golden_run(engine)
-    config = campaign_config(engine, asynchronous=case.random.random() < 0.5)
-    (case.folder / CONFIG).write_text(json.dumps(config))
+    variant = VARIANTS[case.number % len(VARIANTS)]
+    golden = golden_run(engine, variant)
+    asynchronous = case.random.random() < 0.5
+    write_config(case.folder, campaign_config(engine, variant, asynchronous=asynchronous))
     faults = Faults(slow_seconds=case.random.choice(_SLOW_SECONDS))
     as_command = case.number % _AS_COMMAND_EVERY == 0
     kills_before_a_checkpoint = 0
     with folder(case.folder) as here:
-        for _ in range(case.random.randint(1, _MOST_KILLS)):
+        for _ in range(case.random.randint(1, _MOST_KILLS[engine])):
+            done = max(steps(here.path / OUT_DIR), default=0)
             has_begun = changes(here.path / OUT_DIR / "events.jsonl")
-            ot = here.start(*COMMAND, faults=faults, as_command=as_command)
-            moment = case.random.random()
-            if moment < 0.5:
-                until(partial(_is_saving, here.path / OUT_DIR / "checkpoints"), ot)
-            elif moment < 0.8:
+            arguments = command(here.path, engine, variant)
+            ot = here.start(*arguments, faults=faults, as_command=as_command)
+            aim = case.random.choice(("start", "begin", "save", "save"))
+            if aim == "begin":
                 until(has_begun, ot)
-            time.sleep(case.random.uniform(0, golden.seconds * (0.1 if moment < 0.5 else 1)))
+            if aim == "save" and done < golden.step:
+                step = case.random.randint(done + 1, golden.step)
+                until(partial(_is_saving, here.path / OUT_DIR / "checkpoints", step), ot)
+            part = {"save": 0.05, "begin": 0.7 * (1 - done / golden.step), "start": 0.7}[aim]
+            time.sleep(case.random.uniform(0, golden.seconds * part))
             if ot.kill() == 0:
                 case.tally["faster than the kill"] += 1
-                continue
+                break
             kills_before_a_checkpoint += not steps(here.path / OUT_DIR)
             case.tally[_hit(here.path / OUT_DIR)] += 1
             case.tally["kills"] += 1
-        here.start(*COMMAND, as_command=as_command).expect(0)
+        here.start(*command(here.path, engine, variant), as_command=as_command).expect(0)
     check_finished(case.folder, golden, most_moved=kills_before_a_checkpoint)
 
 
@@ -88,8 +69,9 @@ def changes(path: Path) -> Callable[[], bool]:
     return lambda: bytes_now() != before
 
 
-def _is_saving(checkpoints: Path) -> bool:
-    return any(checkpoints.glob("writing-step-*"))
+def _is_saving(checkpoints: Path, step: int = 0) -> bool:
+    """Whether a step is being written, not before this one."""
+    return any(int(path.name[-12:]) >= step for path in checkpoints.glob("writing-step-*"))
 
 
 def _hit(out_dir: Path) -> str:

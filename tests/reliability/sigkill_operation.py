@@ -2,31 +2,30 @@
 
 The run is short, and its last saves remove old checkpoints. Each process dies at one operation (a
 write: half-way through it), from making the run directory to its last status; the run that goes on
-has to end golden and tidy. Every second case lets that run die at the same operation, too.
+has to end golden and tidy. Every third case lets that run die at the same operation, too.
 """
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 from run_files import steps
 
+from reliability.campaign import CONFIG, command, write_config
 from reliability.child import COUNTED, Faults
 from reliability.configs import OUT_DIR, Config, checkpointing, make_config
 from reliability.processes import folder
 from reliability.row import Case, Row
 from reliability.runs import Golden, check_finished, kept_folder
-from reliability.sigkill import COMMAND, CONFIG
 
 KILLED = -9
 _CASES = 160
 
 
 def operation_config() -> Config:
-    """One epoch of four steps; each is saved, and the last two saves remove a checkpoint each."""
+    """Three steps; each is saved, one is validated, and the last save removes a checkpoint."""
     config = make_config("numpy")
-    config["trainer"]["max_epochs"] = 1
+    config["trainer"].update(max_steps=3, val_every_n_steps=2)
     checkpointing(config)["every_n_steps"] = 1
     return config
 
@@ -35,7 +34,7 @@ def operation_config() -> Config:
 def golden_run() -> tuple[Golden, int]:
     """The run that nothing interrupts, and the number of its operations."""
     place = kept_folder()
-    (place / CONFIG).write_text(json.dumps(operation_config()))
+    write_config(place, operation_config())
     with folder(place) as here:
         here.start("run", CONFIG, faults=Faults(count=True)).expect(0)
     golden = Golden.of(place)
@@ -49,15 +48,15 @@ def run_case(case: Case) -> None:
     for operation in range(case.number + 1, operations + 1, _CASES):
         place = case.folder / str(operation)
         place.mkdir()
-        (place / CONFIG).write_text(json.dumps(operation_config()))
+        write_config(place, operation_config())
         faults = Faults(kill_at=operation)
         kills_before_a_checkpoint = 0
         with folder(place) as here:
-            for _ in range(1 + case.number % 2):
-                if here.start(*COMMAND, faults=faults).expect(0, KILLED) == KILLED:
+            for _ in range(1 + (case.number % 3 == 0)):
+                if here.start(*command(place, "numpy"), faults=faults).expect(0, KILLED) == KILLED:
                     kills_before_a_checkpoint += not steps(place / OUT_DIR)
                     case.tally["kills"] += 1
-            here.start(*COMMAND).expect(0)
+            here.start(*command(place, "numpy")).expect(0)
         check_finished(place, golden, most_moved=kills_before_a_checkpoint)
 
 

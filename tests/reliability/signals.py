@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from run_files import steps
 
-from reliability.child import COUNTED, Faults
+from reliability.campaign import campaign_config, command, golden_run, operations, write_config
+from reliability.child import Faults
 from reliability.configs import OUT_DIR, EngineName
 from reliability.plan import Gate, Plan, forget, write_plans
 from reliability.processes import Folder, Ot, folder, until
 from reliability.row import Case, Row
-from reliability.runs import check_finished, check_unlocked, kept_folder
-from reliability.sigkill import COMMAND, CONFIG, campaign_config, changes, golden_run
+from reliability.runs import check_finished, check_unlocked
+from reliability.sigkill import changes
 
 DONE, INTERRUPTED, STOPPED_AT_ONCE = 0, 75, 130
 # A SIGINT that meets Python while it shuts down, after the run: an exit as Python has it.
@@ -33,8 +34,8 @@ _VALIDATION_BATCHES = {"numpy": 12, "torch": 8}  # of all validations; those of 
 
 def run_case(case: Case, engine: EngineName) -> None:
     golden = golden_run(engine)
-    config = campaign_config(engine, asynchronous=case.random.random() < 0.5)
-    (case.folder / CONFIG).write_text(json.dumps(config))
+    asynchronous = case.random.random() < 0.5
+    write_config(case.folder, campaign_config(engine, asynchronous=asynchronous))
     ways = list(_WAYS)
     way = ways[case.number % len(ways)]
     twice = case.number // len(ways) % 4 == 3
@@ -47,7 +48,7 @@ def run_case(case: Case, engine: EngineName) -> None:
         forget(case.folder)
         _check_stopped(case.folder / OUT_DIR, code, twice=twice)
         moved = code in _AT_ONCE and not steps(case.folder / OUT_DIR)
-        here.start(*COMMAND).expect(DONE)
+        here.start(*command(here.path, engine)).expect(DONE)
     check_finished(case.folder, golden, most_moved=int(moved))
 
 
@@ -67,7 +68,7 @@ def _check_stopped(out_dir: Path, code: int, *, twice: bool) -> None:
 
 def _at_any_moment(case: Case, here: Folder, engine: EngineName, signals: tuple[str, ...]) -> Ot:
     has_begun = changes(here.path / OUT_DIR / "events.jsonl")
-    ot = here.start(*COMMAND, as_command=case.random.randrange(_AS_COMMAND_EVERY) == 0)
+    ot = here.start(*command(here.path, engine), as_command=_now_and_then(case))
     until(has_begun, ot)
     for name in signals:
         time.sleep(case.random.uniform(0, golden_run(engine).seconds))
@@ -75,9 +76,13 @@ def _at_any_moment(case: Case, here: Folder, engine: EngineName, signals: tuple[
     return ot
 
 
+def _now_and_then(case: Case) -> bool:
+    return case.random.randrange(_AS_COMMAND_EVERY) == 0
+
+
 def _waiting_for_data(case: Case, here: Folder, engine: EngineName, signals: tuple[str, ...]) -> Ot:
     write_plans(here.path, Plan("batch", case.random.randint(1, 40), waits=True))
-    ot = here.start(*COMMAND)
+    ot = here.start(*command(here.path, engine))
     until(partial(Gate(here.path, "batch").has, ot.pid), ot)
     for name in signals:
         ot.send(name)
@@ -90,24 +95,14 @@ def _planned(
     def start(case: Case, here: Folder, engine: EngineName, signals: tuple[str, ...]) -> Ot:
         count = case.random.randint(first(engine), last(engine))
         write_plans(here.path, Plan(place, count, signals))
-        return here.start(*COMMAND, as_command=case.random.randrange(_AS_COMMAND_EVERY) == 0)
+        return here.start(*command(here.path, engine), as_command=_now_and_then(case))
 
     return start
 
 
 def _at_an_operation(case: Case, here: Folder, engine: EngineName, signals: tuple[str, ...]) -> Ot:
     number = case.random.randint(1, operations(engine))
-    return here.start(*COMMAND, faults=Faults(signal_at=number, signals=signals))
-
-
-@cache
-def operations(engine: EngineName) -> int:
-    """How many operations on its file system an uninterrupted run makes."""
-    place = kept_folder()
-    (place / CONFIG).write_text(json.dumps(campaign_config(engine, asynchronous=False)))
-    with folder(place) as here:
-        here.start("run", CONFIG, faults=Faults(count=True)).expect(0)
-    return int((place / COUNTED).read_text())
+    return here.start(*command(here.path, engine), faults=Faults(signal_at=number, signals=signals))
 
 
 _WAYS: dict[str, Callable[[Case, Folder, EngineName, tuple[str, ...]], Ot]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,37 @@ def test_resume_into_another_folder_starts_a_run_with_lineage(small_config: Make
     assert ours["model.safetensors"] == theirs["model.safetensors"]
     assert steps(fork.out_dir) == [12, 16]
     assert steps(first.out_dir) == [4, 8]
+
+
+def killed_before_its_first_checkpoint(out_dir: Path) -> None:
+    shutil.rmtree(out_dir / "checkpoints")
+
+
+def test_a_fork_that_was_killed_before_its_first_checkpoint_goes_on_from_where_it_had_started(
+    small_config: MakeConfig,
+) -> None:
+    first = run_experiment(small_config(trainer={"max_epochs": 2}))
+    config = small_config(run={"out_dir": "fork"})
+    golden = fingerprint(run_experiment(config, resume=str(first.out_dir)).out_dir)
+    killed_before_its_first_checkpoint(Path("fork"))
+    fork = run_experiment(config, resume="auto")
+    assert steps(fork.out_dir) == [12, 16]
+    assert fingerprint(fork.out_dir) == golden
+
+
+def test_a_fork_whose_origin_is_gone_or_another_never_silently_starts_over(
+    small_config: MakeConfig,
+) -> None:
+    first = run_experiment(small_config(trainer={"max_epochs": 2}))
+    config = small_config(run={"out_dir": "fork"})
+    run_experiment(config, resume=str(first.out_dir))
+    killed_before_its_first_checkpoint(Path("fork"))
+    run_experiment(small_config(trainer={"max_epochs": 2}))
+    with pytest.raises(RunDirectoryError, match="is not the checkpoint that the run in"):
+        run_experiment(config, resume="auto")
+    shutil.rmtree(first.out_dir)
+    with pytest.raises(RunDirectoryError, match="no checkpoint in"):
+        run_experiment(config, resume="auto")
 
 
 def test_what_the_config_has_otherwise_than_the_checkpoints_is_said(

@@ -19,6 +19,12 @@ def seed_host(seed: int) -> None:
     np.random.seed(np.random.SeedSequence(seed).generate_state(4))
 
 
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of what is drawn when an epoch's data begin, as a function of the run's seed."""
+    (word,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return int(word >> np.uint64(1))
+
+
 def host_random_state() -> Json:
     """Both streams as JSON."""
     version, words, gauss = random.getstate()

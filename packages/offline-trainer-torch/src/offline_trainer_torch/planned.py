@@ -150,6 +150,9 @@ class PlannedOptimizer:
             return from_host(tensors[name])
 
         self._seen = dict(saved["seen"])
+        if self._seen["step"]:
+            # It has stepped, in an earlier process; a schedule warns of one that has not.
+            vars(self.optimizer)["_opt_called"] = True
         changes = self._changes(saved)
         if changes:
             self._advance_schedule(saved)
@@ -212,7 +215,8 @@ class PlannedOptimizer:
                 saved["state"]["param_groups"],
                 strict=True,
             ):
-                group["lr"] = group["lr"] * there["lr"] / given["lr"]
+                if given["lr"]:
+                    group["lr"] = group["lr"] * there["lr"] / given["lr"]
             return
         times = self._seen[self.bundle.interval] // self.bundle.frequency
         with warnings.catch_warnings():

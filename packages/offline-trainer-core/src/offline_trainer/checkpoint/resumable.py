@@ -23,6 +23,9 @@ _LOOP_STATE = {
     "random": dict,
     "metrics_file": dict,
 }
+TIME_FIELDS = ("seconds",)
+"""What of a loop's state tells the time, and so is another in every run."""
+
 _MOST = 10**12
 _GARBAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 

@@ -41,7 +41,7 @@ def open_run_directory(
     directory = RunDirectory.open(out_dir, resume=own)
     try:
         if resume == AUTO:
-            checkpoint = _latest(directory, save_dir) if directory.earlier is not None else None
+            checkpoint = _own_or_origin(directory, save_dir)
         elif named in own_folders:
             find(named)
             checkpoint = _latest(directory, save_dir)
@@ -56,6 +56,24 @@ def open_run_directory(
         notice(f"nothing to resume in {out_dir}; starting a new run")
         directory.earlier = None
     return directory, checkpoint
+
+
+def _own_or_origin(directory: RunDirectory, save_dir: Path | None) -> Checkpoint | None:
+    """The newest checkpoint of the run here; before its first one, that which it went on from."""
+    earlier = directory.earlier
+    if earlier is None:
+        return None
+    own, origin = _latest(directory, save_dir), earlier.origin
+    if own is not None or origin is None or origin.how != "resumed":
+        return own
+    checkpoint = reading.resolve(Path(origin.path))
+    if checkpoint.manifest.sha256 != origin.sha256:
+        raise RunDirectoryError(
+            f"{origin.path} is not the checkpoint that the run in {directory.root} went on from",
+            help="say which to go on from: --resume PATH; or start anew without --resume",
+        )
+    directory.earlier = None
+    return checkpoint
 
 
 def _refuse_other_checkpoints(out_dir: Path, save_dir: Path | None) -> None:

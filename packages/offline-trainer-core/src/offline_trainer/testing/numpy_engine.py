@@ -204,9 +204,11 @@ class NumpyEngine:
         return [float(scalar) for scalar in scalars]
 
     @contextmanager
-    def isolate_rng(self) -> Iterator[None]:
+    def isolate_rng(self, seed: int | None = None) -> Iterator[None]:
         state = self._generator.bit_generator.state
         try:
+            if seed is not None:
+                self._generator.bit_generator.state = np.random.Philox(seed).state
             yield
         finally:
             self._generator.bit_generator.state = state
