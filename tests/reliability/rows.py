@@ -12,6 +12,7 @@ from reliability import (
     invariance,
     mutants,
     resume,
+    retention_row,
     sigkill,
     sigkill_operation,
     signals,
@@ -32,6 +33,7 @@ ROWS: tuple[Row, ...] = (
     concurrency.ROW,
     signals.NUMPY,
     signals.TORCH,
+    retention_row.ROW,
     config_fuzz.ROW,
 )
 
