@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from functools import cache
@@ -9,12 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from reliability.child import COUNTED, Faults
-from reliability.configs import OUT_DIR, Config, EngineName, checkpointing, make_config
+from reliability.configs import OUT_DIR, TWO_WORKERS, Config, EngineName, checkpointing, make_config
 from reliability.processes import folder
 from reliability.runs import Golden, check_finished, kept_folder
 
-Variant = Literal["epochs", "steps", "early stop", "fork"]
-VARIANTS: tuple[Variant, ...] = ("epochs", "steps", "early stop", "fork")
+Variant = Literal["epochs", "steps", "early stop", "fork", "workers"]
+# torch takes seconds to start, so its variant is the one that only it can have.
+VARIANTS: dict[EngineName, tuple[Variant, ...]] = {
+    "numpy": ("epochs", "steps", "early stop", "fork"),
+    "torch": ("workers",),
+}
 
 CONFIG = "config.yaml"
 _ORIGIN = "origin"
@@ -27,10 +32,12 @@ def campaign_config(
 
     Args:
         variant: How it ends: after its epochs; in the middle of one; when a callback says so. Or
-            that it starts from another run's checkpoint.
+            that it starts from another run's checkpoint. Or that two workers make its batches.
     """
     config = make_config(engine)
     checkpointing(config)["asynchronous"] = asynchronous
+    if variant == "workers":
+        config["data"] = copy.deepcopy(TWO_WORKERS)
     if variant == "steps":
         config["trainer"]["max_steps"] = 14
     if variant == "early stop":

@@ -15,6 +15,7 @@ Config = dict[str, Any]
 EngineName = Literal["numpy", "torch"]
 
 OUT_DIR = "run"
+PARTS = ("train", "val", "test")
 DIGITS = Path(__file__).parents[2] / "configs" / "data" / "digits.csv.gz"
 
 _BOTH: Config = {
@@ -86,13 +87,14 @@ _TORCH: Config = {
     "data": {
         "_type_": "data.reluctant",
         "of": {
-            "_type_": "data.torch",
-            **{
-                part: {"_type_": "dataset.digits", "part": part}
-                for part in ("train", "val", "test")
-            },
+            "_type_": "data.table",
+            "path": str(DIGITS),
+            "target": "label",
+            "target_dtype": "int64",
             "batch_size": 128,
-            "num_workers": 2,
+            "val_fraction": 0.1,
+            "test_fraction": 0.2,
+            "standardise": True,
         },
     },
     "loss": {"_type_": "loss.torch", "fn": {"_type_": "nn.CrossEntropyLoss"}},
@@ -107,6 +109,19 @@ _TORCH: Config = {
         "kwargs": {"step_size": 2, "gamma": 0.3},
     },
     "metrics": [{"_type_": "metric.accuracy"}],
+}
+
+
+# The same digits, from a dataset with noise of its own and two workers.
+TWO_WORKERS: Config = {
+    "_type_": "data.reluctant",
+    "of": {
+        "_type_": "data.torch",
+        **{part: {"_type_": "dataset.digits", "part": part} for part in PARTS},
+        "batch_size": 128,
+        "num_workers": 2,
+        "persistent_workers": True,
+    },
 }
 
 

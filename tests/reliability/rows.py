@@ -8,9 +8,11 @@ from reliability import (
     corruption,
     crash_states,
     errno_row,
+    hostile,
     invariance,
     mutants,
     resume,
+    retention_row,
     sigkill,
     sigkill_operation,
     signals,
@@ -27,9 +29,11 @@ ROWS: tuple[Row, ...] = (
     invariance.ROW,
     corruption.ROW,
     errno_row.ROW,
+    hostile.ROW,
     concurrency.ROW,
     signals.NUMPY,
     signals.TORCH,
+    retention_row.ROW,
     config_fuzz.ROW,
 )
 

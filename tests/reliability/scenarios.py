@@ -30,6 +30,25 @@ NEXT = 90
 """What is saved when the disk works again."""
 
 
+class Noting(FileSystem):
+    """Knows which new names are sure to last."""
+
+    def __init__(self) -> None:
+        self._renamed: set[Path] = set()
+        self._sure: set[Path] = set()
+
+    def is_sure(self, path: Path) -> bool:
+        return path in self._sure
+
+    def sync_directory(self, path: Path) -> None:
+        super().sync_directory(path)
+        self._sure |= {name for name in self._renamed if name.parent == path}
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._renamed.add(target)
+        super().rename(source, target)
+
+
 class Scenario:
     """A run with checkpoints of some steps, and a line for each, that goes on from the newest.
 
@@ -91,8 +110,9 @@ class Scenario:
     def close(self) -> None:
         self.lines.close()
 
-    def open_store(self) -> CheckpointStore:
-        return self.files.open_store(FileSystem(), self.retention, 2, self.lines.sync)
+    def open_store(self, file_system: FileSystem | None = None) -> CheckpointStore:
+        disk = file_system or FileSystem()
+        return self.files.open_store(disk, self.retention, 2, self.lines.sync)
 
     def go_on(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is not None:
@@ -127,6 +147,7 @@ class Saving(Scenario):
         self.save(30)
 
     def check(self, error: OfflineTrainerError | None) -> None:
+        assert self.store.has(30) == (error is None), "what failed, and what is there, differ"
         assert error is not None or self.is_there(30)
         assert len(step_directories(self.files.checkpoints)) >= 2
 
@@ -146,6 +167,11 @@ class SavingAgain(Scenario):
 
     steps = (10,)
 
+    def prepare(self) -> None:
+        self.disk = Noting()
+        self.store = self.open_store(self.disk)
+        super().prepare()
+
     def act(self) -> None:
         self.append(20)
         self.saves[20] = save_of(20, self.lines.end())
@@ -157,6 +183,7 @@ class SavingAgain(Scenario):
     def check(self, error: OfflineTrainerError | None) -> None:
         assert error is None, "the disk works again, and the same step cannot be saved"
         assert self.store.has(20)
+        assert self.disk.is_sure(self.path(20)), "it is taken for committed, and was never synced"
 
 
 class LeavingALine(Scenario):

@@ -171,3 +171,17 @@ def test_any_other_callback_that_fails_ends_the_run_with_its_name() -> None:
     hooks._callbacks[0][1].critical = True
     with pytest.raises(ComponentFailedError, match=r"cb\.a failed in on_epoch_end: RuntimeError"):
         hooks.call("on_epoch_end", LoopState())
+
+
+@pytest.mark.parametrize("rows", [[[{"loss": "os.system"}, 1.0]], [[{"loss": 1.0}, None]], [1], 10])
+def test_a_mean_of_what_are_no_numbers_is_refused_when_it_is_restored(rows: Any) -> None:
+    with pytest.raises((TypeError, AttributeError)):
+        RunningMean(list).load_state_dict(rows)
+
+
+def test_a_number_that_was_saved_stays_what_it_was() -> None:
+    mean = RunningMean(list)
+    mean.load_state_dict([[{"loss": 1, "nan": math.inf}, 2]])
+    assert repr(mean.state_dict()) == "[[{'loss': 1, 'nan': inf}, 2]]"
+    with pytest.raises(OverflowError):
+        mean.load_state_dict([[{"loss": 10**400}, 1.0]])

@@ -6,6 +6,7 @@ import json
 import random
 
 import numpy as np
+import pytest
 
 from offline_trainer.random_state import (
     host_random_state,
@@ -45,3 +46,24 @@ def test_isolation_leaves_both_streams_where_they_were() -> None:
     inside_isolation = draw()
     seed_host(3)
     assert draw() == inside_isolation
+
+
+@pytest.mark.parametrize(
+    ("stream", "at", "value"),
+    [
+        ("numpy", 2, -1),
+        ("numpy", 2, 625),
+        ("numpy", 2, True),
+        ("numpy", 1, [1] * 623),
+        ("numpy", 4, "os.system"),
+        ("python", 1, [1] * 624),
+        ("python", 0, "3"),
+    ],
+)
+def test_what_is_no_state_is_refused_before_numpy_would_read_beside_it(
+    stream: str, at: int, value: object
+) -> None:
+    state = host_random_state()
+    state[stream][at] = value
+    with pytest.raises((ValueError, TypeError)):
+        restore_host_random_state(state)

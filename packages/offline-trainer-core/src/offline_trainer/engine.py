@@ -268,8 +268,12 @@ class Engine(Protocol):
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats, in one transfer."""
 
-    def isolate_rng(self) -> AbstractContextManager[None]:
-        """A context after which every random stream stands where it stood before."""
+    def isolate_rng(self, seed: int | None = None) -> AbstractContextManager[None]:
+        """A context after which every random stream stands where it stood before.
+
+        Args:
+            seed: Where the streams start inside; where they stand if None.
+        """
 
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which evaluation sees averaged weights, if some are kept."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from offline_trainer.engine import Engine, Stage
 from offline_trainer.protocols import Metric, Objective
-from offline_trainer.random_state import isolated_host_random_state
+from offline_trainer.random_state import isolated_host_random_state, seed_host
 from offline_trainer.running_mean import RunningMean
 
 
@@ -46,7 +46,14 @@ def evaluate(
 
 
 @contextmanager
-def isolated_random_streams(engine: Engine) -> Iterator[None]:
-    """A context after which every random stream stands where it stood before."""
-    with isolated_host_random_state(), engine.isolate_rng():
+def isolated_random_streams(engine: Engine, seed: int | None = None) -> Iterator[None]:
+    """A context after which every random stream stands where it stood before.
+
+    Args:
+        engine: Whose streams count, too.
+        seed: Where the streams start inside; where they stand if None.
+    """
+    with isolated_host_random_state(), engine.isolate_rng(seed):
+        if seed is not None:
+            seed_host(seed)
         yield

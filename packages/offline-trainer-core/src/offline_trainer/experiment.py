@@ -208,8 +208,8 @@ def run_experiment(
         info = RunInfo(run.name, manifest.run_id, directory.root, run.seed, shown)
 
         def write() -> None:
-            write_records(directory, manifest, resolved, shown, datamodule)
             context.store.settle()
+            write_records(directory, manifest, resolved, shown, datamodule)
 
         record = RunRecord(directory, write, context, prepared.plugins, info)
         arguments = {

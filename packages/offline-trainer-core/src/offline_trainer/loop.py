@@ -18,15 +18,16 @@ from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
+from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine, Interval, Json, Stage, StepOutput
 from offline_trainer.errors import OfflineTrainerError
-from offline_trainer.evaluation import evaluate
+from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
-from offline_trainer.random_state import host_random_state, restore_host_random_state
+from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
 from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
 from offline_trainer.saving import Saver, SaveSettings
@@ -62,6 +63,7 @@ class Loop:
     signals: SignalFlag
     progress: Progress
     options: LoopOptions
+    seed: int = 0
     state: LoopState = field(default_factory=LoopState)
     _measurements: Measurements = field(init=False)
     _saver: Saver = field(init=False)
@@ -102,10 +104,11 @@ class Loop:
 
     def leave(self) -> None:
         """After a failure: what is being saved is saved to its end."""
-        self._saver.wait()
+        self._saver.collect(wait=True, must_not_fail=False)
 
     def _epoch(self) -> None:
-        self.hooks.call("on_epoch_start", self.state)
+        if self.state.batch == 0:
+            self.hooks.call("on_epoch_start", self.state)
         before = self.state.global_step
         for window in self._windows():
             self._step(window)
@@ -151,10 +154,12 @@ class Loop:
             ) from error
 
     def _windows(self) -> Iterator[TrainWindow]:
-        batches = rest_of_epoch(self.datamodule, self.state.epoch, self.state.batch)
+        epoch = self.state.epoch
+        streams = isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
+        batches = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
         stream_state = getattr(self.datamodule, "state_dict", None)
         size = self.options.accumulate_grad_batches
-        groups = windows(iter(batches), size, self.objective.weight, stream_state)
+        groups = windows(batches, size, self.objective.weight, stream_state)
         return self.progress.timed(self.signals.interruptible(groups))
 
     def _count(self, window: TrainWindow, output: StepOutput) -> None:
@@ -222,10 +227,15 @@ class Loop:
             self.hooks.control.stop
             or state.epoch >= options.max_epochs
             or state.global_step >= options.max_steps
-            or time.monotonic() - self._started_seconds >= options.max_seconds
+            or self._seconds() >= options.max_seconds
         )
 
+    def _seconds(self) -> float:
+        """How long this run has trained, all attempts together."""
+        return time.monotonic() - self._started_seconds
+
     def _save(self, *, must_succeed: bool = False) -> None:
+        self._saver.collect(wait=True, must_not_fail=not must_succeed)
         self.hooks.control.save = False
         self._measurements.read()
         self.hooks.call("on_state_snapshot", self.state)
@@ -246,8 +256,10 @@ class Loop:
         self.hooks.call("on_checkpoint_rejected", self.state)
 
     def state_dict(self) -> Json:
-        """Everything besides the engine's state that the rest of the run depends on."""
-        state = self.state
+        """All but the engine's state that the rest of the run depends on, as it is now."""
+        return copied(self._live_state(self.state))
+
+    def _live_state(self, state: LoopState) -> Json:
         objective_state = getattr(self.objective, "state_dict", None)
         return {
             "global_step": state.global_step,
@@ -261,6 +273,8 @@ class Loop:
             "objective": objective_state() if objective_state is not None else None,
             "random": host_random_state(),
             "metrics_file": asdict(self.metrics_file.end()),
+            # The one time in a checkpoint, and only where a length in time needs it.
+            "seconds": self._seconds() if math.isfinite(self.options.max_seconds) else None,
         }
 
     def load_state_dict(self, saved: Json) -> None:
@@ -277,5 +291,6 @@ class Loop:
             if load is not None and saved[name] is not None:
                 load(saved[name])
         self._data_state = saved["data"]
+        self._started_seconds = time.monotonic() - (saved.get("seconds") or 0.0)
         restore_host_random_state(saved["random"])
         self.hooks.call("on_state_restored", state)

@@ -11,7 +11,7 @@ from offline_trainer.engine import Engine, Json, Stage, StepOutput
 from offline_trainer.errors import DivergedError
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.progress import Progress
-from offline_trainer.running_mean import RunningMean
+from offline_trainer.running_mean import RunningMean, saved_number
 
 
 @dataclass(slots=True)
@@ -87,6 +87,6 @@ class Measurements:
 
     def load_state_dict(self, saved: Json) -> None:
         """Go on from a saved state."""
-        self.state.metrics = dict(saved["latest"])
-        self._measured_at = dict(saved["measured_at"])
+        self.state.metrics = {n: saved_number(value) for n, value in saved["latest"].items()}
+        self._measured_at = {name: int(step) for name, step in saved["measured_at"].items()}
         self._mean.load_state_dict(saved["mean"])

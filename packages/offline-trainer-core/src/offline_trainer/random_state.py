@@ -10,11 +10,19 @@ import numpy as np
 
 from offline_trainer.engine import Json
 
+_WORDS = 624
+
 
 def seed_host(seed: int) -> None:
     """Seed Python's and NumPy's global streams."""
     random.seed(seed)
     np.random.seed(np.random.SeedSequence(seed).generate_state(4))
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of what is drawn when an epoch's data begin, as a function of the run's seed."""
+    (word,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return int(word >> np.uint64(1))
 
 
 def host_random_state() -> Json:
@@ -34,11 +42,19 @@ def host_random_state() -> Json:
 
 
 def restore_host_random_state(state: Json) -> None:
-    """Set both streams to a saved state."""
+    """Set both streams to a saved state.
+
+    Raises:
+        ValueError, KeyError, TypeError, OverflowError: It is none. NumPy itself does not check
+            where in its words a stream stands, and would read beside them.
+    """
     version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+    if len(keys) != _WORDS or type(position) is not int or not 0 <= position <= _WORDS:
+        raise ValueError(f"NumPy's stream stands at {position!r:.20} of {len(keys)} words")
+    array = np.array(keys, dtype=np.uint32)
+    random.setstate((version, tuple(words), gauss))
+    np.random.set_state((name, array, position, int(has_gauss), float(cached)))
 
 
 @contextmanager

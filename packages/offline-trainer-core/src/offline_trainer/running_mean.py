@@ -70,4 +70,19 @@ class RunningMean:
 
     def load_state_dict(self, state: Json) -> None:
         """Go on from a saved state."""
-        self._rows = [(dict(row), weight) for row, weight in state]
+        self._rows = [
+            ({name: saved_number(value) for name, value in row.items()}, saved_number(weight))
+            for row, weight in state
+        ]
+
+
+def saved_number(value: Json) -> float:
+    """A number that was saved, as it is.
+
+    Raises:
+        TypeError, OverflowError: It is none that can be reckoned with.
+    """
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r:.40} is no number")
+    float(value)  # an integer may be too large for one
+    return value

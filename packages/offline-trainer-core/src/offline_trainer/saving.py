@@ -87,19 +87,25 @@ class Saver:
         if must_succeed:
             self.collect(wait=True)
 
-    def collect(self, *, wait: bool = False) -> None:
-        """Take in the outcome of the save in the background, if there is one and it has ended."""
+    def collect(self, *, wait: bool = False, must_not_fail: bool = True) -> None:
+        """Take in the outcome of the save in the background, if there is one and it has ended.
+
+        Args:
+            wait: Wait for its end.
+            must_not_fail: Let its failure end the run where the settings say so; else it is a
+                notice, since another save follows that counts for more.
+        """
         running = self._running
         if running is None or (running.thread.is_alive() and not wait):
             return
         running.thread.join()
         self._running = None
-        self._settle(running)
-
-    def wait(self) -> None:
-        """Let the save in the background end, whatever comes of it."""
-        if self._running is not None:
-            self._running.thread.join()
+        try:
+            self._settle(running)
+        except (OSError, OfflineTrainerError) as error:
+            if must_not_fail or isinstance(error, DivergedError):
+                raise
+            notice(f"checkpoint of step {running.save.step} was not saved: {error}")
 
     def _begin(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from offline_trainer.checkpoint.json_text import copied
@@ -56,25 +58,36 @@ def windows(
         current = following
 
 
-def rest_of_epoch(datamodule: DataModule, epoch: int, batch: int) -> Iterable[Any]:
+def rest_of_epoch(
+    datamodule: DataModule, epoch: int, batch: int, own_streams: AbstractContextManager[None]
+) -> Iterator[Any]:
     """The batches of an epoch from one of them on.
 
     A datamodule with ``set_position`` jumps there; one with ``load_state_dict`` stands there
     already; for any other the batches before are drawn and dropped, with a notice.
+
+    Args:
+        datamodule: Whose training batches.
+        epoch: Counts from 0.
+        batch: The first to yield.
+        own_streams: Entered until the first one is there: what a loader draws when it begins (an
+            order, seeds of its workers) must not depend on where in the epoch that is, nor move the
+            streams that training draws from.
     """
     set_position = getattr(datamodule, "set_position", None)
     if set_position is not None:
         set_position(epoch, batch)
-        return datamodule.train_dataloader()
-    batches = iter(datamodule.train_dataloader())
-    if batch and not hasattr(datamodule, "load_state_dict"):
-        notice(
-            f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
-            "the order is the same only if the datamodule repeats it"
-        )
-        for _ in range(batch):
-            next(batches, None)
-    return batches
+    with own_streams:
+        batches = iter(datamodule.train_dataloader())
+        if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
+            notice(
+                f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
+                "the order is the same only if the datamodule repeats it"
+            )
+            for _ in range(batch):
+                next(batches, None)
+        first = list(islice(batches, 1))
+    yield from chain(first, batches)
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:

@@ -85,6 +85,8 @@ def test_a_newer_format_that_this_reader_may_read_is_read() -> None:
         {"step": True},
         {"step": "2"},
         {"step": "absent"},
+        {"step": 10**12},
+        {"attempt": 10**400},
         {"epoch": 1.0},
         {"attempt": 0},
         {"finite": False},
@@ -114,7 +116,10 @@ def test_a_hostile_field_is_damage_although_the_hash_is_right(changes: dict[str,
         parse_manifest(written(**changes), PATH)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"[" * 100_000, b"\xff\xfe", b'{"a": 1}'])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"null", b"[" * 100_000, b"\xff\xfe", b'{"a": 1}', "{}".encode("utf-16")],
+)
 def test_other_content_is_damage(data: bytes) -> None:
     with pytest.raises(DamagedCheckpointError):
         parse_manifest(data, PATH)

@@ -206,6 +206,33 @@ def test_damaged_ones_go_to_quarantine_with_a_reason_and_the_next_older_is_taken
     assert "MANIFEST.json" in (quarantine / f"{paths[1].name}.reason.txt").read_text()
 
 
+def test_a_reason_with_characters_that_no_file_can_hold_is_written_all_the_same(
+    tmp_path: Path,
+) -> None:
+    checkpoints = store(tmp_path)
+    tensors = {"m": {"\ud800": state(1).tensors["rng"]["cpu"]}}
+    path = checkpoints.save(Save(HostState(tensors, {}), None, 1, 0))
+    header = (path / "m.safetensors").read_bytes().replace(b"U8", b"U7")
+    (path / "m.safetensors").write_bytes(header)
+    fields = json.loads((path / "MANIFEST.json").read_bytes())
+    fields["files"][0]["sha256"] = hashlib.sha256(header).hexdigest()
+    del fields["sha256"]
+    body = f"{json.dumps(fields, indent=1)}\n".encode()
+    fields["sha256"] = hashlib.sha256(body).hexdigest()
+    (path / "MANIFEST.json").write_text(f"{json.dumps(fields, indent=1)}\n")
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        store(tmp_path).latest()
+    reason = tmp_path / "quarantine" / f"{path.name}.reason.txt"
+    assert "tensor `\\ud800` has the unknown dtype" in reason.read_text()
+
+
+def test_a_manifest_that_would_be_too_long_to_read_is_not_written(tmp_path: Path) -> None:
+    metrics = {f"metric_{number:06d}": 0.5 for number in range(60_000)}
+    with pytest.raises(OfflineTrainerError, match="60000 metrics make a manifest of"):
+        store(tmp_path).save(Save(state(1), None, 1, 0, metrics))
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
 def test_when_none_is_good_the_run_never_silently_starts_over(tmp_path: Path) -> None:
     (path,) = save(store(tmp_path), 1)
     (path / "state.json").write_text("{}")

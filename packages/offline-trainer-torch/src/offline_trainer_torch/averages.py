@@ -48,23 +48,26 @@ class WeightAverages:
         first = {id(parameter): name for name, parameter in reversed(named.items())}
         self._names = [name for name, parameter in named.items() if first[id(parameter)] == name]
         self._parameters = [named[name].data for name in self._names]
-        self._averages = [parameter.clone() for parameter in self._parameters]
+        # Steps of 1 - decay are lost in 16 bits, so averages of such weights have 32.
+        self._averages = [_wide(parameter.clone()) for parameter in self._parameters]
         self._share = 1.0 - decay
         self._every_n_steps = every_n_steps
 
     def update(self, step: int) -> None:
         """Move the averages towards the weights, if it is their turn."""
         if step % self._every_n_steps == 0 and self._averages:
-            torch._foreach_lerp_(self._averages, self._parameters, self._share)
+            weights = [_wide(parameter) for parameter in self._parameters]
+            torch._foreach_lerp_(self._averages, weights, self._share)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """A context in which the models' weights are the averages."""
-        self._swap()
+        kept = [parameter.clone() for parameter in self._parameters]
+        torch._foreach_copy_(self._parameters, self._averages)
         try:
             yield
         finally:
-            self._swap()
+            torch._foreach_copy_(self._parameters, kept)
 
     def save(self, copies: HostCopies) -> None:
         """Copy the averages under the parameters' names."""
@@ -90,8 +93,6 @@ class WeightAverages:
         for name, average in zip(self._names, self._averages, strict=True):
             average.copy_(from_host(saved[name]))
 
-    def _swap(self) -> None:
-        for parameter, average in zip(self._parameters, self._averages, strict=True):
-            kept = parameter.clone()
-            parameter.copy_(average)
-            average.copy_(kept)
+
+def _wide(weight: torch.Tensor) -> torch.Tensor:
+    return weight.float() if weight.dtype.itemsize < torch.float32.itemsize else weight

@@ -201,9 +201,13 @@ class TorchEngine:
             for item in scalars
         ]
 
-    def isolate_rng(self) -> AbstractContextManager[None]:
-        """A context after which the streams of Python, NumPy and torch stand where they stood."""
-        return isolated_streams(self.device)
+    def isolate_rng(self, seed: int | None = None) -> AbstractContextManager[None]:
+        """A context after which the streams of Python, NumPy and torch stand where they stood.
+
+        Args:
+            seed: Where torch's start inside; where they stand if None.
+        """
+        return isolated_streams(self.device, seed)
 
     def average_weights(self, decay: float, every_n_steps: int = 1) -> None:
         """Keep an exponential moving average of the weights from here on.

@@ -69,6 +69,12 @@ class HostCopies:
         self.tensors: dict[str, HostTensor] = {}
         self._earlier = earlier or {}
 
+    def free_name(self, name: str) -> str:
+        """The name, or with as many ``'`` at its end as it takes to be the only one."""
+        while name in self.tensors:
+            name += "'"
+        return name
+
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Copy one tensor."""
         self.tensors[name] = to_host(tensor, self._earlier.get(name))

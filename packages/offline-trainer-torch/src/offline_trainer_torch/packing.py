@@ -44,6 +44,7 @@ def pack(value: Any, name: str, copies: HostCopies) -> Json:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, torch.Tensor):
+        name = copies.free_name(name)  # {"a.b": …} and {"a": {"b": …}} would share one
         copies.add(name, value)
         return {"$tensor": name}
     if isinstance(value, np.generic):

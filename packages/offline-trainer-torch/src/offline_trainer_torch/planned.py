@@ -215,7 +215,8 @@ class PlannedOptimizer:
                 saved["state"]["param_groups"],
                 strict=True,
             ):
-                group["lr"] = group["lr"] * there["lr"] / given["lr"]
+                if given["lr"]:
+                    group["lr"] = group["lr"] * there["lr"] / given["lr"]
             return
         times = self._seen[self.bundle.interval] // self.bundle.frequency
         with warnings.catch_warnings():

@@ -40,10 +40,17 @@ def restore_streams(device: torch.device, saved: Mapping[str, HostTensor]) -> No
 
 
 @contextmanager
-def isolated_streams(device: torch.device) -> Iterator[None]:
-    """A context after which the streams of Python, NumPy and torch stand where they stood."""
+def isolated_streams(device: torch.device, seed: int | None = None) -> Iterator[None]:
+    """A context after which the streams of Python, NumPy and torch stand where they stood.
+
+    Args:
+        device: Whose own stream counts, too.
+        seed: Where torch's streams start inside; where they stand if None.
+    """
     python, numpy, states = random.getstate(), np.random.get_state(), _states(device)
     try:
+        if seed is not None:
+            torch.manual_seed(seed)
         yield
     finally:
         random.setstate(python)

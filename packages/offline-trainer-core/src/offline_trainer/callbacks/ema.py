@@ -14,7 +14,8 @@ class Ema:
     Training goes on with the others.
 
     Args:
-        decay: Share of the average that stays at each update.
+        decay: Share of the average that stays at each update. The average looks back over about
+            ``1 / (1 - decay)`` updates; a shorter run mostly averages its initial weights.
         every_n_steps: Update it after every so many optimizer steps.
 
     Raises:

@@ -40,6 +40,8 @@ def from_json(text: str | bytes) -> Json:
     Raises:
         ValueError: The text is not that.
     """
+    if isinstance(text, bytes):
+        text = text.decode()
     try:
         return _decode(json.loads(text, parse_constant=_refuse_constant))
     except RecursionError:

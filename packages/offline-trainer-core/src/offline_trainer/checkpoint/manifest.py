@@ -22,6 +22,8 @@ from offline_trainer.errors import CheckpointError, DamagedCheckpointError
 MANIFEST_NAME = "MANIFEST.json"
 FORMAT_VERSION = 1
 _FILE_NAME = re.compile(r"[a-z0-9_.-]+")
+_MOST = 10**12
+"""No step, size of a file or the like is as large; a directory's name has room for no more."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -90,7 +92,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         CheckpointError: A newer version of this package wrote it.
     """
     try:
-        fields = json.loads(data)
+        fields = json.loads(data.decode())
         intact = isinstance(fields, dict) and _to_bytes(fields) == data
     except (ValueError, RecursionError) as error:
         raise DamagedCheckpointError(f"{path} is not JSON: {error}") from error
@@ -175,7 +177,7 @@ def _are_metrics(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
 
 
 def _to_bytes(fields: dict[str, Any]) -> bytes:

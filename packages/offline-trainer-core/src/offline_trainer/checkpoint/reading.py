@@ -41,7 +41,7 @@ AUTO = "auto"
 REPLACED = "replaced-"
 """Before the name of a checkpoint whose place another one is about to take."""
 _STEP_NAME = re.compile(r"step-([0-9]{12})")
-_MOST_MANIFEST_BYTES = 1 << 20
+MOST_MANIFEST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def read_manifest(path: Path, file_system: FileSystem | None = None) -> Manifest
     with reading_saved(path):
         if not stat.S_ISDIR(status(path).st_mode):
             raise DamagedCheckpointError(f"{path} is not a directory")
-    content = read_regular(file_system or FileSystem(), file, _MOST_MANIFEST_BYTES)
+    content = read_regular(file_system or FileSystem(), file, MOST_MANIFEST_BYTES)
     manifest = parse_manifest(content, file)
     if _STEP_NAME.fullmatch(path.name) and path.name != step_name(manifest.step):
         raise DamagedCheckpointError(f"{path} says that it is step {manifest.step}")

@@ -23,6 +23,10 @@ _LOOP_STATE = {
     "random": dict,
     "metrics_file": dict,
 }
+TIME_FIELDS = ("seconds",)
+"""What of a loop's state tells the time, and so is another in every run."""
+
+_MOST = 10**12
 _GARBAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -40,8 +44,15 @@ def check_resumable(checkpoint: Checkpoint) -> None:
         )
     for name, kind in _LOOP_STATE.items():
         found = state.get(name) if isinstance(state, dict) else None
-        if type(found) is not kind or (isinstance(found, int) and found < 0):
+        if type(found) is not kind or (isinstance(found, int) and not 0 <= found < _MOST):
             raise _unlike(checkpoint, f"`{name}` of its loop is {found!r:.80}")
+    stands_at = (state["global_step"], state["epoch"])
+    if stands_at != (checkpoint.step, checkpoint.epoch):
+        raise _unlike(
+            checkpoint,
+            f"it is of step {checkpoint.step} and epoch {checkpoint.epoch}, "
+            f"its loop stands at {stands_at[0]} and {stands_at[1]}",
+        )
 
 
 @contextmanager

@@ -181,6 +181,7 @@ class CheckpointStore:
         if self._base == _BEFORE_ANY_STEP or self._origin is None:
             return
         with reported(f"tidy up {self.directory}"):
+            remove_leftovers(self._file_system, self.directory)  # a full disk gets its space back
             self._end_replacing()
             left = _left_for_good(self._origin, self._manifests())
             ours_is_newest = set(left) >= set(self._abandoned().values())
@@ -190,7 +191,6 @@ class CheckpointStore:
                 self._move_to_trash(path)
             if ours_is_newest:
                 self._remove_old()
-            remove_leftovers(self._file_system, self.directory)
 
     def _manifests(self) -> dict[Path, Manifest]:
         """What the checkpoints here say of themselves, as far as they can."""
@@ -308,6 +308,11 @@ class CheckpointStore:
             metrics=save.metrics,
             files=files,
         )
+        if len(data) > reading.MOST_MANIFEST_BYTES:
+            raise OfflineTrainerError(
+                f"cannot save step {save.step}: {len(save.metrics)} metrics make a manifest of "
+                f"{len(data)} bytes, and no more than {reading.MOST_MANIFEST_BYTES} are read again"
+            )
         write_recorded(system, directory / MANIFEST_NAME, [data])
         if self._before_commit is not None:
             self._before_commit()

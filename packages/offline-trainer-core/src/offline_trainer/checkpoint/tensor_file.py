@@ -85,7 +85,7 @@ def parse(data: bytes | memoryview, path: Path) -> dict[str, HostTensor]:
     if len(view) < start:
         raise _damaged(path, "its header is longer than the file")
     try:
-        header = json.loads(bytes(view[8:start]))
+        header = json.loads(bytes(view[8:start]).decode())
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
@@ -111,7 +111,7 @@ def _entry(entry: Any, what: str, path: Path) -> tuple[str, tuple[int, ...], tup
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise _damaged(path, f"{what} is not described")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if dtype not in ITEM_BYTES:
+    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise _damaged(path, f"{what} has the unknown dtype {dtype!r}")
     if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2):
         raise _damaged(path, f"{what} has the shape {shape!r} and the place {offsets!r}")

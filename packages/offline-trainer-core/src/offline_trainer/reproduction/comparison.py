@@ -11,6 +11,8 @@ from pathlib import Path
 from model_constructor.config.scalars import shorten
 from offline_trainer.checkpoint.manifest import Manifest
 from offline_trainer.checkpoint.reading import Checkpoint, load, step_directories
+from offline_trainer.checkpoint.resumable import TIME_FIELDS
+from offline_trainer.engine import Json
 from offline_trainer.errors import CheckpointError
 from offline_trainer.reproduction.values import missing_side, plain_difference, tensor_difference
 
@@ -81,8 +83,9 @@ def compare_checkpoints(
     equal = 0
     for step in sorted(recorded.keys() & made.keys()):
         files = [{f.path: f.sha256 for f in each[step].files} for each in (recorded, made)]
-        if files[0] != files[1]:
-            return Compared(equal, f"checkpoint of step {step}: {_differing_file(folders, step)}")
+        differing = _differing_file(folders, step) if files[0] != files[1] else None
+        if differing is not None:
+            return Compared(equal, f"checkpoint of step {step}: {differing}")
         equal += 1
     if not recorded:
         return Compared(equal)
@@ -100,8 +103,8 @@ def _load(folders: tuple[Path, Path], step: int) -> list[Checkpoint]:
     return [load(step_directories(folder)[step]) for folder in folders]
 
 
-def _differing_file(folders: tuple[Path, Path], step: int) -> str:
-    """The first file that differs, and in what."""
+def _differing_file(folders: tuple[Path, Path], step: int) -> str | None:
+    """The first file that differs, and in what; None if that is only the time that passed."""
     try:
         one, other = _load(folders, step)
     except CheckpointError as error:
@@ -111,5 +114,13 @@ def _differing_file(folders: tuple[Path, Path], step: int) -> str:
         found = tensor_difference(tensors[0], tensors[1])
         if found is not None:
             return f"{group}.safetensors: {found}"
-    plain = [{"values": each.state.values, "loop": each.loop_state} for each in (one, other)]
-    return f"state.json: {plain_difference(plain[0], plain[1]) or 'other bytes, the same content'}"
+    plain = [{"values": each.state.values, "loop": _timeless(each)} for each in (one, other)]
+    found = plain_difference(plain[0], plain[1])
+    return f"state.json: {found}" if found is not None else None
+
+
+def _timeless(checkpoint: Checkpoint) -> Json:
+    state = checkpoint.loop_state
+    if not isinstance(state, dict):
+        return state
+    return {name: value for name, value in state.items() if name not in TIME_FIELDS}

@@ -56,6 +56,7 @@ class LineFile:
         self.path = path
         self._file_system = file_system or FileSystem()
         self._lock = RLock()
+        self._syncing = RLock()  # held while the disk is waited for: nobody closes the file then
         self._forget()
 
     def _forget(self) -> None:
@@ -95,7 +96,7 @@ class LineFile:
         Raises:
             OfflineTrainerError: The disk refuses.
         """
-        with reported(f"append to {self.path}"):
+        with self._syncing, reported(f"append to {self.path}"):
             with self._lock:
                 descriptor = self._open()
                 self._write(descriptor)
@@ -138,7 +139,7 @@ class LineFile:
 
     def close(self) -> None:
         """Close the file; lines that still wait are tried once more."""
-        with self._lock:
+        with self._syncing, self._lock:
             if self._descriptor is not None:
                 try:
                     self._write(self._descriptor)

@@ -31,6 +31,7 @@ from offline_trainer.engine import (
 )
 from offline_trainer.errors import StateMismatchError
 from offline_trainer.protocols import SchedulerBundle, Update
+from offline_trainer.running_mean import saved_number
 from offline_trainer.testing.autograd import Array, Variable
 from offline_trainer.testing.numpy_components import Layer, Momentum
 
@@ -203,9 +204,11 @@ class NumpyEngine:
         return [float(scalar) for scalar in scalars]
 
     @contextmanager
-    def isolate_rng(self) -> Iterator[None]:
+    def isolate_rng(self, seed: int | None = None) -> Iterator[None]:
         state = self._generator.bit_generator.state
         try:
+            if seed is not None:
+                self._generator.bit_generator.state = np.random.Philox(seed).state
             yield
         finally:
             self._generator.bit_generator.state = state
@@ -251,18 +254,24 @@ class NumpyEngine:
         )
 
     def restore(self, state: HostState) -> None:
+        try:
+            self._restore(state)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise StateMismatchError(f"this is no state of engine.numpy: {error!r}") from error
+
+    def _restore(self, state: HostState) -> None:
         parameters, saved = self._parameters(), state.tensors["model"]
         _check_shapes({name: v.value.shape for name, v in parameters.items()}, saved)
         rates = state.values["optimizer"]
         if list(rates) != list(self._optimizers):
             raise StateMismatchError(
-                f"the checkpoint has the optimizers {', '.join(rates)}; "
-                f"this config has {', '.join(self._optimizers)}"
+                f"the checkpoint has the optimizers {list(rates)}; "
+                f"this config has {list(self._optimizers)}"
             )
         for name, variable in parameters.items():
             variable.value = _from_host(saved[name])
         for name, optimizer in self._optimizers.items():
-            given, rate = rates[name]
+            given, rate = map(saved_number, rates[name])
             now = self._given_rates[name]
             optimizer.lr = rate if now == given else rate * now / given
             for parameter in optimizer.velocity:
@@ -272,7 +281,7 @@ class NumpyEngine:
             saved = state.tensors["ema"]
             self._averages = {name: _from_host(saved[name]) for name in self._averages}
         self._restore_generator(state)
-        self._steps = state.values["steps"]
+        self._steps = int(state.values["steps"])
 
     def _restore_generator(self, saved: HostState) -> None:
         state: Any = self._generator.bit_generator.state
@@ -280,7 +289,10 @@ class NumpyEngine:
             array[...] = np.frombuffer(saved.tensors["rng"][name].data, dtype=np.uint8).view(
                 array.dtype
             )
-        state["buffer_pos"], state["has_uint32"], state["uinteger"] = saved.values["rng"]
+        position, has_half, half = map(int, saved.values["rng"])
+        if not 0 <= position <= len(state["buffer"]):  # which NumPy does not check
+            raise ValueError(f"the random stream stands at {position}")
+        state["buffer_pos"], state["has_uint32"], state["uinteger"] = position, has_half, half
         self._generator.bit_generator.state = state
 
     def _parameters(self) -> dict[str, Variable]:
@@ -340,5 +352,7 @@ def _to_host(array: Any) -> HostTensor:
 
 
 def _from_host(tensor: HostTensor) -> Array:
+    if tensor.dtype != "F64":
+        raise ValueError(f"a tensor of {tensor.dtype}, expected F64")
     array: Array = np.frombuffer(tensor.data, dtype="<f8").reshape(tensor.shape).copy()
     return array
