@@ -26,7 +26,6 @@ _VALIDATE: list[Config] = [
     {"val_every_n_steps": 5},
     {"val_every_n_epochs": 1},
     {"val_every_n_epochs": 3},
-    {"val_every_n_epochs": None},
 ]
 _LOGGERS: list[list[Config]] = [
     [],
@@ -59,7 +58,8 @@ def run_case(case: Case) -> None:
     for name in ("every_n_steps", "keep_last"):
         del part[name]
     part.update(choose(_SAVE), asynchronous=choose([True, False]))
-    config["trainer"].update(choose(_VALIDATE), progress=choose([True, False]))
+    never = [{"val_every_n_epochs": None}] if "monitor" not in part else []
+    config["trainer"].update(choose(_VALIDATE + never), progress=choose([True, False]))
     config["trainer"]["log_every_n_steps"] = choose([1, 2, 7, 1000])
     config["loggers"] = choose(_LOGGERS)
     config["data"].update(choose(_DATA))
