@@ -75,18 +75,7 @@ class ModelCheckpoint:
             control.save = True
 
     def on_validation_end(self, state: LoopState, control: Control) -> None:
-        """Ask for a save when a metric decides and nothing else says when.
-
-        Raises:
-            ParameterError: There is no such metric.
-        """
-        monitor = self.save_settings.retention.monitor
-        if monitor is not None and monitor not in state.metrics:
-            raise ParameterError(
-                f"there is no metric `{monitor}` to monitor; there are {', '.join(state.metrics)}",
-                parameter="monitor",
-                suggestions=close_matches(monitor, state.metrics),
-            )
+        """Ask for a save when a metric decides and nothing else says when."""
         if self._after_validation:
             control.save = True
 
