@@ -144,6 +144,8 @@ def _of_its_files() -> Iterator[Forgery]:
     yield Forgery("manifest: a file with more", _changing_a_record("more", NAME))
     yield Forgery("manifest: no state", listing_without(STATE))
     yield Forgery("manifest: a pickle", _adding_a_pickle, is_refused=False)
+    tensors = (2).to_bytes(8, "little") + b"{}"
+    yield Forgery("manifest: a group", adding(f"{NAME}.safetensors", tensors), is_refused=False)
     yield Forgery("manifest: a module", adding(f"{NAME}.py", b"raise SystemExit"), is_refused=False)
 
 
@@ -199,6 +201,7 @@ def _of_tensors() -> Iterator[Forgery]:
             is_refused = (field, name) != ("shape", "list")
             change = _changing_a_tensor(field, value)
             yield Forgery(f"tensor: {field} is {name}", change, is_refused)
+    yield Forgery("tensor: of a name", _changing_header(_naming), is_refused=False)
     yield Forgery("tensor: of names", _changing_a_tensor("shape", [NAME]))
     yield Forgery("tensor: of huge sizes", _changing_a_tensor("shape", [_HUGE] * 200))
     yield Forgery("tensor: far away", _changing_a_tensor("data_offsets", [_HUGE, _HUGE + 8]))
@@ -223,6 +226,10 @@ def _of_tensors() -> Iterator[Forgery]:
     for size in (0, 7, 8):
         yield Forgery(f"header: {size} bytes", signing(writing(TENSORS, b"\xff" * size)))
     yield Forgery("header: of no end", signing(writing(TENSORS, b"\xff" * 8 + b"{}")))
+
+
+def _naming(header: Json) -> Json:
+    return {f"{NAME}{number}": entry for number, entry in enumerate(header.values())}
 
 
 def _changing_a_tensor(field: str, value: Json) -> Forge:
