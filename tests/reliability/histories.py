@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_name
+from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_directories, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
@@ -185,8 +185,12 @@ class History:
         chosen = self._random.choice(
             (good, good[-1:], good[-1:], good[self._random.randrange(len(good)) :])
         )
+        of_other_lines = step_directories(self.files.checkpoints).keys() - {
+            self.saves[number].save.step for number in self._line(newest)
+        }
         for number in chosen:
-            self._damage_one(self._path(number))
+            # Without its manifest nothing would tell what a checkpoint has left behind.
+            self._damage_one(self._path(number), spare_manifest=bool(of_other_lines))
         left = [number for number in good if number not in chosen]
         newest = left[-1] if left else ALL_DAMAGED
         self._expect(
@@ -195,8 +199,9 @@ class History:
             pinned=self._expected.pinned - set(chosen),
         )
 
-    def _damage_one(self, path: Path) -> None:
-        file = self._random.choice(sorted(path.iterdir()))
+    def _damage_one(self, path: Path, *, spare_manifest: bool) -> None:
+        files = sorted(path.iterdir())
+        file = self._random.choice(files[1:] if spare_manifest else files)
         content = file.read_bytes()
         at = self._random.randrange(len(content))
         if self._random.random() < 0.5:
