@@ -18,7 +18,8 @@ from offline_trainer.errors import CheckpointError, OfflineTrainerError
 from offline_trainer.run.line_file import LineFile
 from reliability.contents import Files, check_quarantine, check_same, lines_end, random_state
 from reliability.disk_model import Disk, materialise
-from reliability.histories import ALL_DAMAGED, NOTHING, Expected, History, Saved, Segment
+from reliability.expected import ALL_DAMAGED, NOTHING, Expected, Saved, Segment
+from reliability.histories import History
 from reliability.row import Case, Row
 from reliability.scratch import NotWaiting, folder_in_memory, notices
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from offline_trainer.errors import OfflineTrainerError
 from reliability import saver_scenarios, scenarios
 from reliability.row import Case, Row
-from reliability.scenarios import Scenario
+from reliability.scenario import Scenario
 from reliability.scratch import notices
 from reliability.system_calls import ERRORS, HARMLESS, OTHER_KINDS, SystemCalls, applies
 

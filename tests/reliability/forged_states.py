@@ -17,7 +17,6 @@ from reliability.forgery import (
     Forge,
     Forgery,
     Json,
-    adding,
     listing_without,
     sign,
     signing,
@@ -144,10 +143,8 @@ def _of_tensors_that_fit_no_model() -> Iterator[Forgery]:
         is_refused=False,
         error="DivergedError",
     )
-    yield Forgery("state: a group of a name", adding(f"{NAME}.safetensors", _NO_TENSORS), False)
 
 
-_NO_TENSORS = (2).to_bytes(8, "little") + b"{}"
 _Tensors = dict[str, HostTensor]
 
 

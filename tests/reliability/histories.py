@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_name
+from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_directories, step_name
 from offline_trainer.checkpoint.store import CheckpointStore, Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
@@ -28,66 +28,11 @@ from reliability.contents import (
     random_retention,
     random_state,
 )
-from reliability.disk_model import Disk, Operation, Tree, materialise
+from reliability.disk_model import Disk, Tree, materialise
+from reliability.expected import ALL_DAMAGED, NOTHING, Expected, Saved, Segment
 from reliability.recorder import KilledError, Recorder
 
-NOTHING = -1
-"""In place of a save: there is no checkpoint yet."""
-ALL_DAMAGED = -2
-"""In place of a save: there were some, and none is good."""
 _NOT_A_NUMBER = HostTensor("F32", (1,), b"\xff\xff\xff\x7f")
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What was saved: the content of a checkpoint, and the lines that it counts."""
-
-    save: Save
-    lines: bytes
-    line: tuple[int, ...]
-    """Saves that it descends from, oldest first, itself included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a crash may leave.
-
-    Attributes:
-        newest: Saves that may be the newest good one.
-        pinned: Saves that must be there.
-        line: Saves of the present line, without the one under way.
-        damaged: Saves that the disk has damaged.
-        attempt: Of the process that runs.
-    """
-
-    newest: frozenset[int] = frozenset({NOTHING})
-    pinned: frozenset[int] = frozenset()
-    line: tuple[int, ...] = ()
-    damaged: frozenset[int] = frozenset()
-    attempt: int = 1
-
-    def check_found(self, number: int) -> None:
-        """Check that a save may be the newest that is found."""
-        if number in self.newest:
-            return
-        assert number != NOTHING, "there was a checkpoint, and now there is none"
-        assert number != ALL_DAMAGED, "no checkpoint is found good"
-        raise AssertionError(f"save {number} is found, not {set(self.newest)}")
-
-
-@dataclass(slots=True)
-class Segment:
-    """What happened from one crash of the machine to the next.
-
-    Attributes:
-        found: What was on the disk.
-        operations: What was done.
-        expected: With the number of operations done from when on it holds.
-    """
-
-    found: Tree
-    operations: list[Operation]
-    expected: list[tuple[int, Expected]] = field(default_factory=list)
 
 
 class History:
@@ -240,8 +185,12 @@ class History:
         chosen = self._random.choice(
             (good, good[-1:], good[-1:], good[self._random.randrange(len(good)) :])
         )
+        of_other_lines = step_directories(self.files.checkpoints).keys() - {
+            self.saves[number].save.step for number in self._line(newest)
+        }
         for number in chosen:
-            self._damage_one(self._path(number))
+            # Without its manifest nothing would tell what a checkpoint has left behind.
+            self._damage_one(self._path(number), spare_manifest=bool(of_other_lines))
         left = [number for number in good if number not in chosen]
         newest = left[-1] if left else ALL_DAMAGED
         self._expect(
@@ -250,8 +199,9 @@ class History:
             pinned=self._expected.pinned - set(chosen),
         )
 
-    def _damage_one(self, path: Path) -> None:
-        file = self._random.choice(sorted(path.iterdir()))
+    def _damage_one(self, path: Path, *, spare_manifest: bool) -> None:
+        files = sorted(path.iterdir())
+        file = self._random.choice(files[1:] if spare_manifest else files)
         content = file.read_bytes()
         at = self._random.randrange(len(content))
         if self._random.random() < 0.5:

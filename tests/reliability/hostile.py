@@ -23,8 +23,11 @@ from typing import Any
 
 from offline_trainer.experiment import run_experiment
 from reliability.configs import Config, checkpointing, make_config
+from reliability.forged_manifests import forged_manifests
 from reliability.forged_states import forged_states
-from reliability.forgery import Forgery, forgeries
+from reliability.forged_tensors import forged_tensors
+from reliability.forged_things import forged_things
+from reliability.forgery import Forgery
 from reliability.row import Case, Row
 from reliability.scratch import folder_for, notices
 
@@ -36,7 +39,7 @@ _LAST_STEP = 9
 
 def run_case(case: Case) -> None:
     forgery = _cases()[case.number]
-    resumes = case.number >= len(forgeries())
+    resumes = case.number >= len(forged_files())
     shutil.copytree(_run_of_seven_steps(), case.folder, dirs_exist_ok=True, symlinks=True)
     forgery.forge(max((case.folder / "run" / "checkpoints").glob("step-*")))
     answer = _process().ask("resume" if resumes else "open", case.folder)
@@ -54,12 +57,17 @@ def run_case(case: Case) -> None:
     assert not list(case.folder.rglob("struck"))
 
 
+def forged_files() -> list[Forgery]:
+    """All that concern the files; in `forged_states` these are sound."""
+    return [*forged_manifests(), *forged_tensors(), *forged_things()]
+
+
 @cache
 def _cases() -> list[Forgery]:
     """Forged files, then forged states in an order that mixes them."""
     states = forged_states()
     Random(0).shuffle(states)
-    return [*forgeries(), *sorted(states, key=lambda forgery: not forgery.is_refused)]
+    return [*forged_files(), *sorted(states, key=lambda forgery: not forgery.is_refused)]
 
 
 def _config() -> Config:
@@ -146,8 +154,8 @@ def _misfit(checkpoint: Path) -> None:
 ROW = Row(
     name="hostile",
     passes_when="nothing in it is imported, executed or opened; only errors of checkpoints leave",
-    commit_cases=len(forgeries()) + _STATES_OF_A_COMMIT,
-    full_cases=len(forgeries()) + len(forged_states()),
+    commit_cases=len(forged_files()) + _STATES_OF_A_COMMIT,
+    full_cases=len(forged_files()) + len(forged_states()),
     run_case=run_case,
     in_memory=True,
 )

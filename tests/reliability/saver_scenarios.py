@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.saving import Saver, SaveSettings
-from reliability.scenarios import Scenario, save_of
+from reliability.scenario import Scenario, save_of
 
 
 class Warned(Scenario):

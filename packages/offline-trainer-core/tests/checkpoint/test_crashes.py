@@ -486,6 +486,20 @@ def test_what_is_left_to_do_after_a_crash_never_leaves_a_pointer_to_nothing(tmp_
     directory = tmp_path / "checkpoints"
     pointed = file_system.log.index(("replace", directory / "last"))
     moved = file_system.log.index(("rename", directory / "trash" / "step-000000000020"))
-    assert pointed < moved
+    assert file_system.log.index(("sync", directory)) < pointed < moved
     assert (directory / "last").read_text() == "step-000000000030\n"
     assert steps(tmp_path) == [10, 30]
+
+
+def test_what_a_damaged_checkpoint_had_left_behind_does_not_come_back(tmp_path: Path) -> None:
+    """Killed after the commit of 30, which had left 20 behind; then 30 is damaged."""
+    save(store(tmp_path), 10)
+    save(resumed(tmp_path), 20)
+    checkpoints = store(tmp_path)
+    checkpoints.continue_from(load(tmp_path / "checkpoints" / "step-000000000010"))
+    checkpoints._tidy_up = lambda step: None  # type: ignore[method-assign]
+    (checkpoints.save(Save(state(30), None, 30, 0)) / "state.json").write_bytes(b"")
+    for _ in range(2):  # also the second time, when nothing says any more that 30 came from 10
+        latest = store(tmp_path).latest()
+        assert latest is not None
+        assert latest.step == 10

@@ -181,6 +181,8 @@ class CheckpointStore:
         if self._base == _BEFORE_ANY_STEP or self._origin is None:
             return
         with reported(f"tidy up {self.directory}"):
+            # The process that committed it may have been ended before it waited for the disk.
+            self._file_system.sync_directory(self.directory)
             remove_leftovers(self._file_system, self.directory)  # a full disk gets its space back
             self._end_replacing()
             left = _left_for_good(self._origin, self._manifests())
@@ -412,6 +414,7 @@ class CheckpointStore:
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
+            self._end_leaving(path)
             try:
                 moved = self._quarantine_in(self.quarantine, path, damage)
             except OSError as error:
@@ -420,6 +423,16 @@ class CheckpointStore:
                 # The checkpoints are on another disk than the run directory.
                 moved = self._quarantine_in(self._nearer_quarantine, path, damage)
         notice(f"damaged checkpoint moved to {moved}: {damage}")
+
+    def _end_leaving(self, path: Path) -> None:
+        """Trash what the commit of a checkpoint has left behind, as long as that can be told."""
+        replaced = path.with_name(f"{reading.REPLACED}{path.name}")
+        if exists(replaced):
+            self._move_to_trash(replaced, path.name)
+        with suppress(DamagedCheckpointError):
+            ours = reading.read_manifest(path, self._file_system)
+            for left in _left_for_good(ours, self._manifests()):
+                self._move_to_trash(left)
 
     def _quarantine_in(self, folder: Path, path: Path, damage: DamagedCheckpointError) -> Path:
         """Move a damaged checkpoint to a folder.
