@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import multiprocessing
 import os
@@ -116,5 +117,6 @@ def run(orders: Orders) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(descriptor, stream.fileno())
+    faulthandler.enable()  # a process that does not end is asked where it stands, with SIGABRT
     orders.faults.apply()
     main(orders.arguments, prog_name="ot")

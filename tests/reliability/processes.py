@@ -64,6 +64,8 @@ class Ot:
         """Its exit code, or the negative number of the signal that ended it."""
         code = self._exit_code(PATIENCE_SECONDS)
         if code is None:
+            self.send("SIGABRT")
+            self._exit_code(PATIENCE_SECONDS)
             raise AssertionError(f"does not end; it said:\n{self.said()}")
         return code
 
@@ -172,9 +174,14 @@ def _fork(orders: Orders) -> Ot:
 
 @cache
 def _server() -> ForkServerContext:
-    """The server, started with the environment of its children."""
+    """The server, started with the environment of its children.
+
+    One that is there already, which has made workers for an earlier test, has imported nothing and
+    has the environment of this process, is ended: a process can have only one.
+    """
     from multiprocessing import forkserver
 
+    forkserver._forkserver._stop()  # type: ignore[attr-defined] # has no public name
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["reliability.preloaded"])
     changed = _environment()
