@@ -183,19 +183,25 @@ def measure(folder: Path) -> None:
 
     others = peers(engine, folder)
     for number in range(1, ROUNDS + 1):
-        shutil.rmtree(folder / "a/checkpoints", ignore_errors=True)
-        note("reference", reference.save)
-        note("reference again", reference.save)
+        for row, save in (
+            ("reference", reference.save),
+            ("reference again", reference.save),
+            ("save", partial(sync.save, {}, {}, step=number, epoch=0)),
+        ):
+            # Each writes new files, and the system has as much memory to spare for them.
+            empty(folder)
+            note(row, save)
         note("copy", reference.copy)
         note("copy again", reference.copy)
-        note("save", partial(sync.save, {}, {}, step=number, epoch=0))
         checkpoint = folder / f"a/checkpoints/{reading.step_name(number)}"
-        note("read and hash", reference.load)
         note("load", partial(reading.load, checkpoint))
+        reference.save()
+        note("read and hash", reference.load)
         note("stall", partial(background.save, {}, {}, step=number, epoch=0))
         rates.append(step / seconds_per_step(engine, batch, 1000, while_running=background))
         step = seconds_per_step(engine, batch, 5)
         for row, peer in others.items():
+            empty(folder)
             started = time.perf_counter()
             wait = peer()
             times.setdefault(row, []).append(time.perf_counter() - started)
@@ -203,6 +209,12 @@ def measure(folder: Path) -> None:
                 wait()
     print(f"{size / 1e9:.2f} GB of state, torch {torch.__version__}, {os.cpu_count()} cores")
     show(times, rates, rehearsal, resident, size)
+
+
+def empty(folder: Path) -> None:
+    """Remove everything that was written into a folder."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def seconds_per_step(
