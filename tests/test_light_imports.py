@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState
 
 HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics")

@@ -10,7 +10,8 @@ from random import Random
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.reading import REPLACED, Checkpoint, step_name
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.run.line_file import FileEnd
 

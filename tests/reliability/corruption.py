@@ -13,7 +13,7 @@ from random import Random
 
 from offline_trainer.checkpoint.reading import step_directories
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import Save
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError
 from reliability import damage

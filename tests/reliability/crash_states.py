@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 
 from offline_trainer.checkpoint.reading import Checkpoint, load, step_directories, step_name
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.errors import CheckpointError, OfflineTrainerError
 from offline_trainer.run.line_file import LineFile
 from reliability.contents import Files, check_quarantine, check_same, lines_end, random_state

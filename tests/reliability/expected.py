@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from offline_trainer.checkpoint.store import Save
+from offline_trainer.checkpoint.writing import Save
 from reliability.disk_model import Operation, Tree
 
 NOTHING = -1

@@ -16,7 +16,8 @@ from random import Random
 
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
 from offline_trainer.checkpoint.reading import Checkpoint, load, newest, step_directories, step_name
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, DivergedError
 from offline_trainer.run.line_file import FileEnd, LineFile

@@ -12,7 +12,7 @@ from offline_trainer.checkpoint.manifest import MANIFEST_NAME
 from offline_trainer.checkpoint.pins import pin, unpin
 from offline_trainer.checkpoint.reading import load, step_directories, step_name
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import Save
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.errors import CheckpointError, DamagedCheckpointError
 from reliability.child import OPERATIONS
 from reliability.contents import Files, check_same, random_retention, random_state

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from offline_trainer.checkpoint import file_record, reading, store
+from offline_trainer.checkpoint import file_record, reading, store, writing
 from offline_trainer.checkpoint.file_record import FileRecord
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
     make_directories,
+    move,
     remove_tree,
     replace_file,
     unused_name,
 )
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME
+from offline_trainer.checkpoint.quarantine import Quarantine
 from offline_trainer.checkpoint.reading import step_directories, step_name
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from reliability.recorder import Recorder
 
 Mutation = Callable[[], AbstractContextManager[object]]
@@ -60,7 +63,7 @@ def renamed_before_the_manifest() -> Iterator[None]:
             write(recorder, target / MANIFEST_NAME, owed.pop()[1])
 
     with (
-        patch.object(store, "write_recorded", write_later),
+        patch.object(writing, "write_recorded", write_later),
         patch.object(Recorder, "rename", rename_first),
     ):
         yield
@@ -113,18 +116,20 @@ def not_finite_is_committed() -> AbstractContextManager[object]:
 
 @contextmanager
 def set_aside_before_the_reason() -> Iterator[None]:
-    def set_aside(checkpoints: CheckpointStore, path: Path, damage: Exception) -> None:
-        system, target = checkpoints._file_system, checkpoints.quarantine / path.name
-        make_directories(system, checkpoints.quarantine)
-        checkpoints._move(path, unused_name(target))
+    def take(quarantine: Quarantine, path: Path, damage: Exception) -> Path:
+        system = quarantine.file_system
+        make_directories(system, quarantine.folder)
+        target = unused_name(quarantine.folder / path.name)
+        move(system, path, target)
         replace_file(system, target.with_name(f"{target.name}.reason.txt"), b"damaged")
+        return target
 
-    with patch.object(CheckpointStore, "_set_aside", set_aside):
+    with patch.object(Quarantine, "take", take):
         yield
 
 
 def started_over_when_all_are_damaged() -> AbstractContextManager[object]:
-    return patch.object(CheckpointStore, "_has_set_aside", lambda checkpoints: False)
+    return patch.object(Quarantine, "has_any", lambda quarantine: False)
 
 
 def hashes_not_compared() -> AbstractContextManager[object]:

@@ -15,7 +15,8 @@ from offline_trainer.checkpoint.reading import (
     step_name,
 )
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.run.line_file import FileEnd, LineFile

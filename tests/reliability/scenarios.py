@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.pins import is_pinned, pin, unpin
-from offline_trainer.checkpoint.reading import load, resolve, step_directories
+from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.references import resolve
 from offline_trainer.checkpoint.retention import Retention
 from offline_trainer.errors import OfflineTrainerError
 from reliability.scenario import STEPS, Noting, Scenario, end_of, line, save_of
@@ -90,7 +91,7 @@ class Opening(Scenario):
     """Finding, verifying and loading; nothing is changed by that."""
 
     def act(self) -> None:
-        found = [self.open_store().latest(), resolve(self.files.root)]
+        found = [self.open_store().latest(), resolve(str(self.files.root))]
         assert [checkpoint.step for checkpoint in found if checkpoint is not None] == [20, 20]
 
     def check(self, error: OfflineTrainerError | None) -> None:

@@ -14,6 +14,7 @@ import pytest
 from run_files import fingerprint, rows, steps
 
 from model_constructor.errors import ConfigError
+from offline_trainer.callbacks.model_checkpoint import ModelCheckpoint
 from offline_trainer.data.random_regression import RandomRegression
 from offline_trainer.errors import (
     ComponentFailedError,
@@ -152,6 +153,64 @@ def test_what_the_config_has_otherwise_than_the_checkpoints_is_said(
     said = capsys.readouterr().err
     assert "optimizer.lr: 0.05 → 0.01" in said
     assert "trainer.max_epochs: 1 → 4" in said
+
+
+def test_an_older_checkpoint_is_compared_with_the_config_that_it_was_trained_with(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_experiment(small_config(trainer={"max_epochs": 1}))
+    run_experiment(small_config(), ["optimizer.lr=0.01"], resume="auto")
+    capsys.readouterr()
+    run_experiment(small_config(), resume="run@4")
+    said = capsys.readouterr().err
+    assert "trainer.max_epochs: 1 → 4" in said
+    assert "optimizer.lr" not in said
+
+
+@pytest.mark.parametrize("which", ["8", "best", "last"])
+def test_a_run_goes_on_from_the_checkpoint_that_a_name_means(
+    small_config: MakeConfig, which: str
+) -> None:
+    monitored = [{"_type_": "cb.model_checkpoint", "monitor": "val_loss", "mode": "max"}]
+    first = run_experiment(small_config(trainer={"max_epochs": 3}, callbacks=monitored))
+    (first.out_dir / "checkpoints/best").write_text("step-000000000004\n")
+    origin = {"8": 8, "best": 4, "last": 12}[which]
+    fork = small_config(run={"out_dir": "fork"})
+    out_dir = run_experiment(fork, resume=f"{first.out_dir}@{which}").out_dir
+    assert steps(out_dir)[0] == origin + 4
+    initialised = small_config(run={"out_dir": "new", "init_from": f"{first.out_dir}@{which}"})
+    out_dir = run_experiment(initialised).out_dir
+    assert json.loads((out_dir / "run.json").read_text())["origin"]["path"] == str(
+        first.out_dir / f"checkpoints/step-{origin:012d}"
+    )
+    run_experiment(small_config(callbacks=monitored), resume=f"{first.out_dir}@{which}")
+    assert steps(first.out_dir)[-1] == 16
+
+
+def test_a_run_that_is_done_says_so_when_it_is_resumed(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_experiment(small_config())
+    assert "nothing is left to train" not in capsys.readouterr().err
+    run_experiment(small_config(), resume="auto")
+    assert "nothing is left to train" in capsys.readouterr().err
+
+
+def test_a_run_that_is_stopped_at_once_says_what_is_saved(
+    small_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(callback: ModelCheckpoint, state: Any, control: Any) -> None:
+        if state.global_step == 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelCheckpoint, "on_train_step_end", stop)
+    for saved, told in ((1, "the last checkpoint is of step 8"), (None, "nothing was saved yet")):
+        checkpoint = {"_type_": "cb.model_checkpoint", "every_n_epochs": saved}
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(small_config(callbacks=[checkpoint]))
+        assert told in capsys.readouterr().err
 
 
 def test_resume_auto_starts_anew_where_there_is_nothing(

@@ -154,7 +154,9 @@ def test_the_third_failed_save_in_a_row_ends_the_run(
 ) -> None:
     full = {5, 6, 7}
     during(lambda step: setattr(disk, "full", step in full))
-    with pytest.raises(OfflineTrainerError, match=r"step-000000000007: No space left"):
+    with pytest.raises(
+        OfflineTrainerError, match=r"3 saves in a row have failed, .*07: No space left"
+    ):
         run_experiment(small_config(callbacks=checkpoints(every_n_steps=1)))
     full.clear()
     disk.full = False
@@ -297,8 +299,9 @@ def test_weights_of_another_size_stay_as_initialised_if_listed(
 ) -> None:
     first = run_experiment(small_config())
     run = {"out_dir": "tuned", "init_from": str(first.out_dir)}
-    with pytest.raises(StateMismatchError, match="layer_3"):
+    with pytest.raises(StateMismatchError, match="layer_3") as caught:
         run_experiment(small_config(run=run), WIDER)
+    assert "run.init_missing" in (caught.value.help or "")
     run["init_missing"] = ["model.layer_3.*"]  # type: ignore[assignment]
     tuned = run_experiment(small_config(run=run, trainer={"max_steps": 1}), WIDER)
     assert "as initialised: model.layer_3.weight, model.layer_3.bias" in capsys.readouterr().err

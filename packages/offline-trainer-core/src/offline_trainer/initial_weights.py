@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.engine import Engine, HostState, HostTensor
+from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
 
 MODEL = "model"
@@ -57,7 +58,14 @@ def start_from(engine: Engine, source: InitFrom) -> None:
     values = dict(fresh.values)
     if MODEL in values and MODEL in saved.values:
         values[MODEL] = {**saved.values[MODEL], "aliases": _aliases(fresh)}
-    engine.restore(HostState({**fresh.tensors, MODEL: taken}, values))
+    try:
+        engine.restore(HostState({**fresh.tensors, MODEL: taken}, values))
+    except StateMismatchError as error:
+        raise StateMismatchError(
+            error.message,
+            help="list what may lack in the checkpoint, or have another size, in run.init_missing, "
+            "and what may be left out in run.init_extra",
+        ) from error
     notice(
         f"weights taken from {source.checkpoint.path}; optimizer, schedule and data start anew"
         f"{_listed('as initialised', kept)}{_listed('left out', left_out)}"

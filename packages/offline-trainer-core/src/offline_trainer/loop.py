@@ -84,7 +84,7 @@ class Loop:
         try:
             if self._validation_owed:
                 self._end_step(epoch_ended=self.state.batch == 0)
-            while not self._finished():
+            while not self.is_finished():
                 self.signals.check()
                 self._epoch()
         except InterruptedRun:
@@ -112,7 +112,7 @@ class Loop:
         before = self.state.global_step
         for window in self._windows():
             self._step(window)
-            if self._finished() and not window.is_last:
+            if self.is_finished() and not window.is_last:
                 return
             self.signals.check()
         if self.state.global_step == before:
@@ -221,7 +221,8 @@ class Loop:
         self.hooks.call("on_validation_end", self.state)
         return True
 
-    def _finished(self) -> bool:
+    def is_finished(self) -> bool:
+        """Whether it has trained as long as it should."""
         options, state = self.options, self.state
         return (
             self.hooks.control.stop

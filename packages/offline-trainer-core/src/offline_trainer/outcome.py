@@ -8,6 +8,7 @@ from typing import Any
 
 from model_constructor.errors import ConfigError
 from model_constructor.foreign import error_text
+from offline_trainer.checkpoint.reading import step_directories
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import (
     EXIT_DONE,
@@ -80,7 +81,16 @@ class RunRecord:
             self._directory.append_event("end", state=state, step=status.step, message=message)
         except OfflineTrainerError as unwritten:  # how the run ended counts for more
             notice(f"the outcome is not written down: {unwritten}")
+        if isinstance(error, KeyboardInterrupt):
+            self._say_what_is_saved()
         self._tell("ot_run_end", run=self._info, outcome=state)
+
+    def _say_what_is_saved(self) -> None:
+        saved = step_directories(self._context.store.directory)
+        if saved:
+            notice(f"the last checkpoint is of step {max(saved)}; go on with --resume auto")
+        else:
+            notice("nothing was saved yet")
 
     def _tell(self, hook: str, **arguments: Any) -> None:
         for plugin, result in self._plugins.call_each(hook, **arguments):

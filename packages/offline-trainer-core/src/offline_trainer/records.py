@@ -77,6 +77,8 @@ def write_records(
     """
     manifest = replace(manifest, data=input_files(datamodule))
     report_attempt_changes(directory.earlier, manifest)
+    if directory.earlier is not None and directory.earlier.config_hash != manifest.config_hash:
+        directory.keep_config(directory.earlier.config_hash)
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))

@@ -13,7 +13,8 @@ from threading import Thread
 from typing import Literal
 
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import Engine, HostState, Json
 from offline_trainer.errors import DivergedError, OfflineTrainerError, RunDirectoryError
 from offline_trainer.notices import notice
@@ -140,9 +141,13 @@ class Saver:
             raise error
         self._failed += 1
         self.on_failure()
-        in_a_row = self._failed > FAILED_SAVES_ALLOWED
-        if done.must_succeed or in_a_row or self.settings.on_save_error == "raise":
+        if done.must_succeed or self.settings.on_save_error == "raise":
             raise error
+        if self._failed > FAILED_SAVES_ALLOWED:
+            raise OfflineTrainerError(
+                f"{self._failed} saves in a row have failed, the last one so: {error}",
+                help="what was saved before is untouched; make room, then go on with --resume auto",
+            ) from error
         notice(
             f"checkpoint of step {done.save.step} was not saved ({self._failed} in a row; "
             f"{FAILED_SAVES_ALLOWED + 1} end the run): {error}"

@@ -254,6 +254,8 @@ def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> No
     if checkpoint.manifest.config_hash != loop.store.config_hash:
         loop.hooks.control.stop = False  # what ended the run then may be what was changed since
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
+    if loop.is_finished():
+        notice("nothing is left to train; to go on, give the trainer a greater length")
 
 
 def _attach(callback: Any, engine: Engine, index: int) -> None:

@@ -12,7 +12,8 @@ import pytest
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.reading import load, step_directories
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, OfflineTrainerError
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from offline_trainer.checkpoint import file_record, pins, reading
+from offline_trainer.checkpoint import file_record, pins
 from offline_trainer.checkpoint.file_system import FileSystem, write_all
 from offline_trainer.checkpoint.reading import load, step_directories
+from offline_trainer.checkpoint.references import resolve
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import CheckpointError, OfflineTrainerError
 
@@ -126,7 +129,7 @@ def test_lines_that_could_not_be_synced_leave_nothing_of_the_save(tmp_path: Path
         raise OfflineTrainerError("cannot append to metrics.jsonl: No space left on device")
 
     checkpoints = store(tmp_path, FileSystem())
-    checkpoints._before_commit = refuse
+    checkpoints._writer = replace(checkpoints._writer, before_end=refuse)
     with pytest.raises(OfflineTrainerError, match="metrics"):
         save(checkpoints, 1)
     assert list((tmp_path / "checkpoints").iterdir()) == []
@@ -229,4 +232,4 @@ def test_a_folder_that_cannot_be_looked_at_is_one_message(
 
     monkeypatch.setattr(os, "stat", refuse)
     with pytest.raises(OfflineTrainerError, match="cannot look for a checkpoint in"):
-        reading.resolve(tmp_path)
+        resolve(str(tmp_path))

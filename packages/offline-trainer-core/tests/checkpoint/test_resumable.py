@@ -11,7 +11,8 @@ import pytest
 from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.checkpoint.reading import Checkpoint, load
 from offline_trainer.checkpoint.resumable import check_resumable
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState
 from offline_trainer.errors import StateMismatchError
 

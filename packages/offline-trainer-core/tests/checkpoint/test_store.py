@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from model_constructor.errors import ParameterError
-from offline_trainer.checkpoint.reading import load, read_manifest, resolve, step_directories
+from offline_trainer.checkpoint.reading import load, read_manifest, step_directories
+from offline_trainer.checkpoint.references import resolve
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState, HostTensor, Json
 from offline_trainer.errors import (
     CheckpointError,
@@ -408,24 +410,36 @@ def test_a_checkpoint_a_run_directory_and_a_checkpoint_folder_can_be_resumed_fro
     tmp_path: Path,
 ) -> None:
     paths = save(store(tmp_path), 1, 2)
-    assert resolve(paths[0]).step == 1
-    assert resolve(tmp_path).step == 2
-    assert resolve(tmp_path / "checkpoints").path == paths[1]
+    assert resolve(str(paths[0])).step == 1
+    assert resolve(str(tmp_path)).step == 2
+    assert resolve(str(tmp_path / "checkpoints")).path == paths[1]
 
 
 def test_resolving_another_run_changes_nothing_in_it(tmp_path: Path) -> None:
     paths = save(store(tmp_path), 1, 2)
     (paths[1] / "state.json").write_text("{}")
-    assert resolve(tmp_path).step == 1
+    assert resolve(str(tmp_path)).step == 1
     assert steps(tmp_path) == [1, 2]
     with pytest.raises(DamagedCheckpointError):
-        resolve(paths[1])
+        resolve(str(paths[1]))
     (paths[0] / "state.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"every checkpoint in .* is damaged"):
-        resolve(tmp_path)
+        resolve(str(tmp_path))
 
 
 def test_resuming_from_nothing_is_a_usage_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(RunDirectoryError, match="no checkpoint in"):
-            resolve(path)
+            resolve(str(path))
+
+
+def test_nothing_is_removed_for_the_sake_of_one_that_is_damaged(tmp_path: Path) -> None:
+    """Of the newest two, one rots without changing its size."""
+    save(store(tmp_path), 10, 20, 30)
+    file = tmp_path / "checkpoints/step-000000000020/rng.safetensors"
+    file.write_bytes(file.read_bytes()[::-1])
+    checkpoints = store(tmp_path, keep_last=2)
+    checkpoints.continue_from(load(tmp_path / "checkpoints/step-000000000030"))
+    checkpoints.settle()
+    assert steps(tmp_path) == [10, 30]
+    assert "step-000000000020.reason.txt" in names(tmp_path / "quarantine")

@@ -14,7 +14,8 @@ from click.testing import Result
 
 from offline_trainer.checkpoint.difference import compare_tensors, compare_values
 from offline_trainer.checkpoint.reading import load
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.cli.ckpt_diff_lines import print_differences
 from offline_trainer.engine import HostState, HostTensor, Json
 

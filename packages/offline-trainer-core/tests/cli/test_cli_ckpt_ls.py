@@ -12,7 +12,8 @@ import pytest
 from click.testing import Result
 
 from offline_trainer.checkpoint.reading import step_name
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.cli import ckpt_ls, ckpt_table
 from offline_trainer.engine import HostState
 

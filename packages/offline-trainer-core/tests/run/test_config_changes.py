@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from model_constructor.config.resolve import resolve_config
 from offline_trainer.run.config_changes import config_changes
+from offline_trainer.run.config_hash import config_hash
 
 STORED = """\
 schema_version: 1
@@ -16,9 +18,15 @@ callbacks: [{_type_: cb.model_checkpoint, save_dir: runs/one/checkpoints}]
 """
 
 
+def store(run: Path, text: str) -> str:
+    """Be a run with this config; return its hash."""
+    file = run / "config.resolved.yaml"
+    file.write_text(text)
+    return config_hash(resolve_config(file, untrusted=True).data)
+
+
 def test_only_what_changes_the_run_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "config.resolved.yaml"
-    file.write_text(STORED)
+    hashed = store(tmp_path, STORED)
     now = {
         "schema_version": 1,
         "run": {"name": "two", "out_dir": "runs/two"},
@@ -27,7 +35,14 @@ def test_only_what_changes_the_run_is_told(tmp_path: Path) -> None:
         "loggers": [{"_type_": "log.stdout"}],
         "scheduler": None,
     }
-    assert config_changes(file, now) == "trainer.max_epochs: 3 → 5; scheduler: unset → None"
+    told = "trainer.max_epochs: 3 → 5; scheduler: unset → None"
+    assert config_changes(tmp_path, hashed, now) == told
+
+
+def test_another_config_than_that_of_the_checkpoint_is_not_compared_with(tmp_path: Path) -> None:
+    store(tmp_path, STORED)
+    told = config_changes(tmp_path, "0" * 64, {"schema_version": 1})
+    assert told == f"what it was cannot be told, for the config in {tmp_path} is another one"
 
 
 def test_the_stored_config_of_a_stranger_reads_no_environment(
@@ -36,4 +51,4 @@ def test_the_stored_config_of_a_stranger_reads_no_environment(
     monkeypatch.setenv("HOME_OF", "/home/ada")
     file = tmp_path / "config.resolved.yaml"
     file.write_text("schema_version: 1\nparams: {a: '${env:HOME_OF}'}\n")
-    assert "/home/ada" not in config_changes(file, {"schema_version": 1})
+    assert "no readable config" in config_changes(tmp_path, "0" * 64, {"schema_version": 1})

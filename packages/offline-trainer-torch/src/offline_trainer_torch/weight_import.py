@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from offline_trainer.checkpoint.reading import QUARANTINE_NAME
-from offline_trainer.checkpoint.store import CheckpointStore, Save
+from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState
 from offline_trainer.errors import OfflineTrainerError, RunDirectoryError
 from offline_trainer.run.directory import MANIFEST_NAME

@@ -170,6 +170,13 @@ def write_all(file_system: FileSystem, descriptor: int, data: bytes | memoryview
         rest = rest[written:]
 
 
+def move(file_system: FileSystem, path: Path, target: Path) -> None:
+    """Rename to a name in a folder that may be another one, and wait for the disk."""
+    file_system.rename(path, target)
+    file_system.sync_directory(target.parent)
+    file_system.sync_directory(path.parent)
+
+
 def replace_file(file_system: FileSystem, path: Path, data: bytes) -> None:
     """Write a small file so that a reader, and a crash, sees the old content or the new."""
     temporary = path.with_name(f"{path.name}.new")

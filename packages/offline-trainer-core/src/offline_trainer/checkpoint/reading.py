@@ -20,7 +20,6 @@ from offline_trainer.checkpoint.file_record import (
 )
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
-    exists,
     is_directory,
     names,
     reported,
@@ -30,8 +29,7 @@ from offline_trainer.checkpoint.json_text import from_json
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from offline_trainer.engine import HostState, HostTensor, Json
-from offline_trainer.errors import CheckpointError, DamagedCheckpointError, RunDirectoryError
-from offline_trainer.notices import notice
+from offline_trainer.errors import DamagedCheckpointError
 
 STATE_NAME = "state.json"
 TENSORS_SUFFIX = ".safetensors"
@@ -191,58 +189,6 @@ def newest(
         except DamagedCheckpointError as damage:
             on_damage(path, damage)
     return None
-
-
-def find(path: Path) -> Path:
-    """The checkpoint, or the folder of checkpoints, that a path names; nothing in it is read.
-
-    Args:
-        path: A checkpoint, a run directory, or its checkpoint folder.
-
-    Raises:
-        RunDirectoryError: There is no checkpoint there.
-    """
-    with reported(f"look for a checkpoint in {path}", RunDirectoryError):
-        if not is_directory(path):
-            raise RunDirectoryError(
-                f"no checkpoint in {path}: there is no such directory",
-                help="give a checkpoint directory (…/step-000000001200) or a run directory",
-            )
-        if _STEP_NAME.fullmatch(path.name) or exists(path / MANIFEST_NAME):
-            return path
-    for folder in (path, path / "checkpoints", path / QUARANTINE_NAME):
-        if step_directories(folder):
-            return folder
-    raise RunDirectoryError(
-        f"no checkpoint in {path}",
-        help="checkpoints are directories named step-000000001200, in the folder itself or in "
-        "its folder checkpoints/",
-    )
-
-
-def resolve(path: Path) -> Checkpoint:
-    """The newest good checkpoint of those that a path names, as `find` takes it.
-
-    Another run's files are left as they are: a damaged checkpoint is passed over with a warning.
-
-    Raises:
-        RunDirectoryError: There is no checkpoint there.
-        CheckpointError: There are, but none is good.
-    """
-    folder = find(path)
-    if folder == path / QUARANTINE_NAME:
-        raise CheckpointError(
-            f"every checkpoint of {path} is damaged",
-            help=f"they are in {folder}, each with the reason",
-        )
-    if not step_directories(folder):
-        return load(folder.resolve())
-    checkpoint = newest(
-        folder.resolve(), lambda at, damage: notice(f"passing over {at.name}: {damage}")
-    )
-    if checkpoint is None:
-        raise CheckpointError(f"every checkpoint in {folder} is damaged")
-    return checkpoint
 
 
 def _without_values(tensors: Mapping[str, HostTensor]) -> dict[str, HostTensor]:

@@ -1,7 +1,8 @@
 """What a person types for a checkpoint: its directory, or its run with ``@`` and a step.
 
 ``runs/digits@1200``, ``runs/digits@last`` and ``runs/digits@best`` are the checkpoint of a step and
-those that the pointers name; the file of a pointer may be given as well.
+those that the pointers name; the file of a pointer may be given as well. Commands, ``--resume`` and
+``run.init_from`` understand the same names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from offline_trainer.checkpoint.file_system import reported
+from offline_trainer.checkpoint.file_system import is_directory, reported
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest
 from offline_trainer.checkpoint.pins import PIN_SUFFIX
@@ -18,7 +19,9 @@ from offline_trainer.checkpoint.pointers import POINTERS, pointed_step
 from offline_trainer.checkpoint.reading import (
     QUARANTINE_NAME,
     REPLACED,
-    find,
+    Checkpoint,
+    load,
+    newest,
     read_manifest,
     step_directories,
     step_name,
@@ -26,6 +29,7 @@ from offline_trainer.checkpoint.reading import (
 )
 from offline_trainer.checkpoint.removal import TRASH_NAME
 from offline_trainer.errors import CheckpointError, RunDirectoryError
+from offline_trainer.notices import notice
 
 
 def checkpoints_of(name: str) -> list[Path]:
@@ -53,13 +57,51 @@ def checkpoint_of(name: str, *, run_means_newest: bool = False) -> Path:
         path = _named(name)
         if is_checkpoint(path):
             return path
-        newest = _newest(path)
+        latest = _newest(path)
         if run_means_newest:
-            return newest
+            return latest
     raise RunDirectoryError(
         f"{name} is not one checkpoint: say which",
-        help=f"such as {name}@{step_of(newest.name)}; ot ckpt ls {name}",
+        help=f"such as {name}@{step_of(latest.name)}; ot ckpt ls {name}",
     )
+
+
+def resolve(name: str) -> Checkpoint:
+    """The checkpoint that a name means, read and verified; the newest good one of a run or folder.
+
+    Another run's files are left as they are: a damaged checkpoint is passed over with a warning.
+
+    Raises:
+        RunDirectoryError: There is no checkpoint there.
+        CheckpointError: There is, but none that is good.
+    """
+    with reported(f"look for {name}", RunDirectoryError):
+        path = _named(name)
+    if path == Path(name) / QUARANTINE_NAME:
+        raise CheckpointError(
+            f"every checkpoint of {name} is damaged",
+            help=f"they are in {path}, each with the reason",
+        )
+    if is_checkpoint(path):
+        return load(path.resolve())
+    checkpoint = newest(
+        path.resolve(), lambda at, damage: notice(f"passing over {at.name}: {damage}")
+    )
+    if checkpoint is None:
+        raise CheckpointError(f"every checkpoint in {path} is damaged")
+    return checkpoint
+
+
+def split(name: str) -> tuple[Path, str | None]:
+    """The path in a name, and what it says after ``@``, if it has one.
+
+    >>> split("runs/digits@best")
+    (PosixPath('runs/digits'), 'best')
+    """
+    run, at, which = name.rpartition("@")
+    if at and "/" not in which and not os.path.lexists(name):
+        return Path(run), which
+    return Path(name), None
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -70,18 +112,44 @@ def is_checkpoint(path: Path) -> bool:
 
 def _named(name: str) -> Path:
     """A checkpoint, or a folder with at least one."""
-    path = Path(name)
+    path, which = split(name)
+    if which is not None:
+        folder = _find(path)
+        if is_checkpoint(folder):
+            raise RunDirectoryError(f"{path} is a checkpoint, not a run: leave out @{which}")
+        return _at(folder, which, str(path))
     if path.name.endswith(PIN_SUFFIX) and path.is_file():  # step-* of a shell has pins, too
         path = path.with_name(path.name.removesuffix(PIN_SUFFIX))
     if path.name in POINTERS and path.is_file():
         return _at(path.parent, path.name, str(path.parent))
-    run, at, which = name.rpartition("@")
-    if at and not os.path.lexists(path) and "/" not in which:
-        folder = find(Path(run))
-        if is_checkpoint(folder):
-            raise RunDirectoryError(f"{run} is a checkpoint, not a run: leave out @{which}")
-        return _at(folder, which, run)
-    return find(path)
+    return _find(path)
+
+
+def _find(path: Path) -> Path:
+    """The checkpoint, or the folder of checkpoints, that a path names; nothing in it is read.
+
+    Args:
+        path: A checkpoint, a run directory, or its checkpoint folder.
+
+    Raises:
+        RunDirectoryError: There is no checkpoint there.
+    """
+    with reported(f"look for a checkpoint in {path}", RunDirectoryError):
+        if not is_directory(path):
+            raise RunDirectoryError(
+                f"no checkpoint in {path}: there is no such directory",
+                help="give a checkpoint directory (…/step-000000001200) or a run directory",
+            )
+        if is_checkpoint(path):
+            return path
+    for folder in (path, path / "checkpoints", path / QUARANTINE_NAME):
+        if step_directories(folder):
+            return folder
+    raise RunDirectoryError(
+        f"no checkpoint in {path}",
+        help="checkpoints are directories named step-000000001200, in the folder itself or in "
+        "its folder checkpoints/",
+    )
 
 
 def _at(folder: Path, which: str, run: str) -> Path:

@@ -11,35 +11,27 @@ it is found as well.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from offline_trainer.checkpoint import reading, tensor_file
-from offline_trainer.checkpoint.file_record import FileRecord, write_recorded
+from offline_trainer.checkpoint import reading
 from offline_trainer.checkpoint.file_system import (
     FileSystem,
     exists,
     is_directory,
     make_directories,
+    move,
     names,
     remove_tree,
-    replace_file,
     reported,
     unused_name,
 )
 from offline_trainer.checkpoint.finite import refuse_non_finite
-from offline_trainer.checkpoint.json_text import to_json
-from offline_trainer.checkpoint.manifest import (
-    MANIFEST_NAME,
-    Manifest,
-    is_file_name,
-    make_manifest,
-)
+from offline_trainer.checkpoint.manifest import Manifest
 from offline_trainer.checkpoint.pins import is_pinned
 from offline_trainer.checkpoint.pointers import BEST_NAME, LAST_NAME, point
+from offline_trainer.checkpoint.quarantine import Quarantine
 from offline_trainer.checkpoint.reading import Checkpoint, step_directories, step_name
 from offline_trainer.checkpoint.removal import (
     REHEARSAL,
@@ -49,8 +41,7 @@ from offline_trainer.checkpoint.removal import (
     remove_leftovers,
 )
 from offline_trainer.checkpoint.retention import ALWAYS_KEPT, Retention
-from offline_trainer.checkpoint.set_aside import reason_file
-from offline_trainer.engine import HostState, Json
+from offline_trainer.checkpoint.writing import Line, Save, Writer
 from offline_trainer.errors import (
     CheckpointError,
     DamagedCheckpointError,
@@ -60,25 +51,6 @@ from offline_trainer.errors import (
 from offline_trainer.notices import notice
 
 _BEFORE_ANY_STEP = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """What one checkpoint is made of.
-
-    Attributes:
-        state: What `Engine.snapshot` returned.
-        loop_state: Plain data of the loop, stored beside it.
-        step: Optimizer steps done.
-        epoch: Epochs done.
-        metrics: What was measured at this step.
-    """
-
-    state: HostState
-    loop_state: Json
-    step: int
-    epoch: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class CheckpointStore:
@@ -118,14 +90,15 @@ class CheckpointStore:
         self.config_hash = config_hash
         self.attempt = attempt
         self.retention = retention or Retention()
-        self._before_commit = before_commit
-        self._hash_beside = hash_beside
         self._file_system = file_system or FileSystem()
+        self._writer = Writer(self._file_system, hash_beside, before_commit)
+        self._quarantine = Quarantine(self._file_system, self.quarantine, self.directory)
         self._parent: str | None = None
         self._origin: Manifest | None = None  # of the checkpoint that the run goes on from
         self._base = _BEFORE_ANY_STEP  # the step in this directory that the run goes on from
         self._incomplete: int | None = None
         self._saved: set[int] = set()  # steps of our line that are in this directory, from _base on
+        self._verified: set[int] = set()  # others here, of which each byte was compared
         self._unsynced: int | None = None  # saved, and not yet sure to last
         self._has_directory = False  # that is sure to last
         self._measured: dict[int, Mapping[str, float]] = {}  # what manifests here say
@@ -139,7 +112,7 @@ class CheckpointStore:
             CheckpointError: There are some, or were, and none of them is good.
         """
         checkpoint = reading.newest(self.directory, self._set_aside, self._file_system)
-        if checkpoint is None and self._has_set_aside():
+        if checkpoint is None and self._quarantine.has_any():
             raise CheckpointError(
                 f"no usable checkpoint: every one that was in {self.directory} is damaged",
                 help=f"the damaged ones and the reasons are in {self.quarantine}; "
@@ -280,46 +253,8 @@ class CheckpointStore:
         self._remove_old()
 
     def _write(self, directory: Path, save: Save) -> Manifest:
-        """Write a complete checkpoint, not yet under its name."""
-        content = _state_text(save.state, save.loop_state)
-        for group in save.state.tensors:
-            if not is_file_name(group):
-                raise ValueError(f"{group!r} cannot name a group of tensors: use a-z 0-9 _ . -")
-        try:
-            return self._write_files(directory, save, content)
-        except (OSError, OfflineTrainerError):
-            with suppress(OSError):  # gives a full disk its space back
-                remove_tree(self._file_system, directory)
-            raise
-
-    def _write_files(self, directory: Path, save: Save, content: bytes) -> Manifest:
-        system, beside = self._file_system, self._hash_beside
-        system.make_directory(directory)
-        files: list[FileRecord] = []
-        for group, tensors in save.state.tensors.items():
-            path = directory / f"{group}{reading.TENSORS_SUFFIX}"
-            files.append(tensor_file.write(system, path, tensors, hash_beside=beside))
-        files.append(write_recorded(system, directory / reading.STATE_NAME, [content]))
-        manifest, data = make_manifest(
-            run_id=self.run_id,
-            attempt=self.attempt,
-            step=save.step,
-            epoch=save.epoch,
-            parent=self._parent,
-            config_hash=self.config_hash,
-            metrics=save.metrics,
-            files=files,
-        )
-        if len(data) > reading.MOST_MANIFEST_BYTES:
-            raise OfflineTrainerError(
-                f"cannot save step {save.step}: {len(save.metrics)} metrics make a manifest of "
-                f"{len(data)} bytes, and no more than {reading.MOST_MANIFEST_BYTES} are read again"
-            )
-        write_recorded(system, directory / MANIFEST_NAME, [data])
-        if self._before_commit is not None:
-            self._before_commit()
-        system.sync_directory(directory)
-        return manifest
+        line = Line(self.run_id, self.attempt, self._parent, self.config_hash)
+        return self._writer.write(directory, save, line)
 
     def _abandoned(self) -> dict[int, Path]:
         """Checkpoints here that are newer than where this run goes on from, and not its own."""
@@ -340,6 +275,8 @@ class CheckpointStore:
         if self.retention == Retention():
             return
         measured = self._look()
+        while any(self._is_damaged(step) for step in sorted(measured)[-ALWAYS_KEPT:]):
+            measured = self._look()  # what is set aside is no longer among the newest
         if self.retention.monitor is not None:
             best = self.retention.ranked(measured)[:1]
             if best:
@@ -347,9 +284,6 @@ class CheckpointStore:
         protected = {self._base, *(step for step in measured if is_pinned(self._path(step)))}
         victims = self.retention.victims(measured, protected)
         if not victims:
-            return
-        if any(self._is_damaged(step) for step in sorted(measured)[-ALWAYS_KEPT:]):
-            self._remove_old()  # what is set aside is no longer among the newest
             return
         for step in victims:
             del self._measured[step]
@@ -369,13 +303,22 @@ class CheckpointStore:
         return {step: self._measured[step] for step in there if step in self._measured}
 
     def _is_damaged(self, step: int) -> bool:
-        """Whether a checkpoint is visibly not what was saved; it is set aside then."""
+        """Whether a checkpoint is not what was saved; it is set aside then.
+
+        Files are of their size each time; what another process saved is read and hashed once.
+        """
+        known = step in self._saved or step in self._verified
         try:
-            reading.check_complete(self._path(step), self._file_system)
+            if known:
+                reading.check_complete(self._path(step), self._file_system)
+            else:
+                reading.load(self._path(step), self._file_system, keep_values=False)
+                self._verified.add(step)
         except DamagedCheckpointError as damage:
             self._set_aside(self._path(step), damage)
             self._measured.pop(step, None)
             self._saved.discard(step)
+            self._verified.discard(step)
             return True
         return False
 
@@ -410,18 +353,12 @@ class CheckpointStore:
     def _move_to_trash(self, path: Path, name: str | None = None) -> None:
         folder = self.directory / TRASH_NAME
         make_directories(self._file_system, folder)
-        self._move(path, unused_name(folder / (name or path.name)))
+        move(self._file_system, path, unused_name(folder / (name or path.name)))
 
     def _set_aside(self, path: Path, damage: DamagedCheckpointError) -> None:
         with reported(f"move the damaged checkpoint {path} to {self.quarantine}"):
             self._end_leaving(path)
-            try:
-                moved = self._quarantine_in(self.quarantine, path, damage)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                # The checkpoints are on another disk than the run directory.
-                moved = self._quarantine_in(self._nearer_quarantine, path, damage)
+            moved = self._quarantine.take(path, damage)
         notice(f"damaged checkpoint moved to {moved}: {damage}")
 
     def _end_leaving(self, path: Path) -> None:
@@ -433,36 +370,6 @@ class CheckpointStore:
             ours = reading.read_manifest(path, self._file_system)
             for left in _left_for_good(ours, self._manifests()):
                 self._move_to_trash(left)
-
-    def _quarantine_in(self, folder: Path, path: Path, damage: DamagedCheckpointError) -> Path:
-        """Move a damaged checkpoint to a folder.
-
-        The reason goes first: a crash never leaves a checkpoint there without one, and even where
-        it loses both names of what is moved, the reason says that there was something.
-        """
-        make_directories(self._file_system, folder)
-        target = unused_name(folder / path.name.removeprefix(reading.REPLACED))
-        text = f"{damage}\n".encode(errors="backslashreplace")
-        replace_file(self._file_system, reason_file(target), text)
-        self._move(path, target)
-        return target
-
-    @property
-    def _nearer_quarantine(self) -> Path:
-        return self.directory / reading.QUARANTINE_NAME
-
-    def _has_set_aside(self) -> bool:
-        for folder in (self.quarantine, self._nearer_quarantine):
-            with reported(f"list {folder}"):
-                there = names(folder) if is_directory(folder) else []
-            if any(name.startswith("step-") for name in there):
-                return True
-        return False
-
-    def _move(self, path: Path, target: Path) -> None:
-        self._file_system.rename(path, target)
-        self._file_system.sync_directory(target.parent)
-        self._file_system.sync_directory(path.parent)
 
 
 def _left_for_good(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[Path]:
@@ -477,14 +384,3 @@ def _left_for_good(ours: Manifest, manifests: Mapping[Path, Manifest]) -> list[P
     return [
         path for path, one in manifests.items() if one.attempt < ours.attempt and one.step > since
     ]
-
-
-def _state_text(state: HostState, loop_state: Json) -> bytes:
-    content = {"values": dict(state.values), "loop": loop_state}
-    try:
-        return to_json(content, indent=1).encode()
-    except TypeError as error:
-        raise OfflineTrainerError(
-            f"a component's state cannot be saved: {error}",
-            help="its state_dict() must return plain data",
-        ) from error

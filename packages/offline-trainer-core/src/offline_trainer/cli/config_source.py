@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from model_constructor.config.resolve import ResolvedConfig
     from model_constructor.errors import ConfigPath
 
-RESOLVED_NAME = "config.resolved.yaml"
-
 
 @dataclass(frozen=True, slots=True)
 class NamedConfig:
@@ -65,6 +63,7 @@ def named_config(name: str, untrusted: bool) -> NamedConfig:
     """
     from model_constructor.config.resolve import resolve_config
     from model_constructor.config.resolved_yaml import stored_places
+    from offline_trainer.run.directory import RESOLVED_NAME
 
     if not Path(name).is_dir():
         return NamedConfig(resolved_config(name, untrusted=untrusted), {})

@@ -56,7 +56,12 @@ def command(
     """
     with errors_shown(overrides, json_to="stderr" if error_format == "json" else None):
         from offline_trainer.reproduction.recompose import Caller, all_differences, recompose
-        from offline_trainer.reproduction.recorded import read_run
+        from offline_trainer.reproduction.recorded import (
+            checkpoint_folder,
+            read_checkpoints,
+            read_run,
+            report_other_configs,
+        )
 
         recorded = read_run(run)
         caller = Caller(trust, allow_target, no_plugin)
@@ -65,6 +70,9 @@ def command(
             here = recompose(recorded, overrides, caller)
         found = all_differences(recorded, here)
         _show(found, recorded.manifest)
+        if check:
+            folder = checkpoint_folder(recorded.stored.data, recorded.out_dir, recorded.root)
+            report_other_configs(recorded, read_checkpoints(folder))
         if not check:
             exit_code = _run_again(recorded, here, output, caller)
         elif any(each.changes_bytes for each in found):

@@ -27,7 +27,8 @@ from offline_trainer.loggers.stdout import format_number
 @click.option(
     "--resume",
     metavar="auto|PATH",
-    help="Go on from a checkpoint or run directory; auto: if there is something to go on from.",
+    help="Go on from a checkpoint, a run directory, or RUN@1200, RUN@best; auto: if there is "
+    "something to go on from.",
 )
 @no_plugin_option
 @allow_target_option

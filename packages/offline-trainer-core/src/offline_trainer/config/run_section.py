@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from model_constructor.config.late_typing import coerce
 from model_constructor.errors import ConfigError, ParameterError, close_matches
 from model_constructor.source_map import SourceMap
-from offline_trainer.checkpoint.reading import AUTO, find
+from offline_trainer.checkpoint.reading import AUTO
+from offline_trainer.checkpoint.references import checkpoints_of
 from offline_trainer.engine import PRECISIONS, RunSettings, check_device_name
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.run.directory import refuse_files
@@ -30,7 +31,7 @@ class RunSection:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``fp32``, ``fp16-mixed`` or ``bf16-mixed``.
         deterministic: Use only deterministic operations where the framework offers them.
-        resume_from: Checkpoint, run directory or ``auto``: go on exactly.
+        resume_from: Checkpoint, run directory, ``RUN@best`` or ``auto``: go on exactly.
         init_from: Checkpoint or run directory: weights only, a new run.
         init_missing: Patterns of weights that ``init_from`` may lack.
         init_extra: Patterns of weights that only ``init_from`` may have.
@@ -55,10 +56,10 @@ class RunSection:
         """
         if self.init_from is None:
             return None
-        from offline_trainer.checkpoint.reading import resolve
+        from offline_trainer.checkpoint.references import resolve
         from offline_trainer.initial_weights import InitFrom
 
-        return InitFrom(resolve(Path(self.init_from)), self.init_missing, self.init_extra)
+        return InitFrom(resolve(self.init_from), self.init_missing, self.init_extra)
 
     def settings(self) -> RunSettings:
         """The part an engine acts on."""
@@ -90,7 +91,7 @@ def check_run_paths(
         if path is None or (name, path) == ("resume_from", AUTO):
             continue
         try:
-            (refuse_files if name == "out_dir" else find)(Path(path))
+            refuse_files(Path(path)) if name == "out_dir" else checkpoints_of(path)
         except RunDirectoryError as error:
             yield _wrong(error.message, name, sources, help=error.help)
 

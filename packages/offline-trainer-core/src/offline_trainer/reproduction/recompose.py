@@ -19,10 +19,11 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.experiment import Prepared, prepare
 from offline_trainer.outcome import exits_told
 from offline_trainer.records import describe
-from offline_trainer.reproduction.recorded import RESOLVED_NAME, RecordedRun
+from offline_trainer.reproduction.recorded import RecordedRun
 from offline_trainer.run.config_changes import that_change_the_run
 from offline_trainer.run.config_hash import config_hash
 from offline_trainer.run.differences import ABSENT, Difference, differences
+from offline_trainer.run.directory import RESOLVED_NAME
 from offline_trainer.run.input_files import InputFile, hash_file, input_files
 from offline_trainer.run.manifest import RunManifest
 from offline_trainer.secrets_scope import secrets_hidden

@@ -14,10 +14,9 @@ from offline_trainer.checkpoint.manifest import Manifest
 from offline_trainer.checkpoint.reading import load, read_manifest, step_directories
 from offline_trainer.errors import CheckpointError, RunDirectoryError
 from offline_trainer.notices import notice
-from offline_trainer.run.directory import MANIFEST_NAME
+from offline_trainer.run.directory import MANIFEST_NAME, RESOLVED_NAME
 from offline_trainer.run.manifest import RunManifest, parse_run_manifest
-
-RESOLVED_NAME = "config.resolved.yaml"
+from offline_trainer.run.owner import checkpoint_callback
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,11 @@ def checkpoint_folder(data: Mapping[str, Any], out_dir: str, root: Path) -> Path
         out_dir: ``run.out_dir`` in it.
         root: The run directory, wherever it is.
     """
-    callbacks = data.get("callbacks")
-    for callback in callbacks if isinstance(callbacks, list) else ():
-        folder = callback.get("save_dir") if isinstance(callback, Mapping) else None
-        if isinstance(folder, str):
-            inside = part_below(folder, out_dir)
-            return Path(folder) if inside is None else root / inside
-    return root / "checkpoints"
+    folder = checkpoint_callback(data).get("save_dir")
+    if not isinstance(folder, str):
+        return root / "checkpoints"
+    inside = part_below(folder, out_dir)
+    return Path(folder) if inside is None else root / inside
 
 
 def part_below(path: str, out_dir: str) -> str | None:
@@ -118,6 +115,18 @@ def read_checkpoints(folder: Path) -> dict[int, Manifest]:
         except CheckpointError as error:
             notice(f"passing over {path.name}: {error}")
     return found
+
+
+def report_other_configs(run: RecordedRun, checkpoints: Mapping[int, Manifest]) -> None:
+    """Say that a run was not trained with one config from its start to its end."""
+    other = [
+        step for step, each in checkpoints.items() if each.config_hash != run.manifest.config_hash
+    ]
+    if other:
+        notice(
+            f"the run went on from step {max(other)} with another config than before; only that "
+            f"one is compared and run again, from the start (the earlier is in {run.root}/config)"
+        )
 
 
 def read_ending(run: RecordedRun, folder: Path, checkpoints: Mapping[int, Manifest]) -> Ending:

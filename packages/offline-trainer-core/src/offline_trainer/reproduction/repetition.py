@@ -15,6 +15,7 @@ from offline_trainer.reproduction.recorded import (
     checkpoint_folder,
     read_checkpoints,
     read_ending,
+    report_other_configs,
 )
 from offline_trainer.reproduction.rerun import run_again
 
@@ -48,14 +49,7 @@ def repeat(run: RecordedRun, here: Recomposed, output: Path, caller: Caller) -> 
     ending = read_ending(run, folder, recorded)
     if ending.early:
         notice(f"the run did not end: compared up to its last checkpoint, step {ending.step}")
-    other = [
-        step for step, each in recorded.items() if each.config_hash != run.manifest.config_hash
-    ]
-    if other:
-        notice(
-            f"the run went on from step {max(other)} with another config, with which it is now "
-            "run again from its start"
-        )
+    report_other_configs(run, recorded)
     result = run_again(run, here, ending, output, caller)
     if result.outcome != "done":
         return Repetition(result)

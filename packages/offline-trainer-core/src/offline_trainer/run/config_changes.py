@@ -10,24 +10,29 @@ from model_constructor.config.diff import Difference, Side, compare
 from model_constructor.config.paths import value_at
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigPath
+from offline_trainer.run.config_hash import config_hash as hash_of
 from offline_trainer.run.config_hash import hashed_data
+from offline_trainer.run.directory import resolved_config
 
 SHOWN = 6
 
 _NOTHING = object()
 
 
-def config_changes(resolved_file: Path, data: Mapping[str, Any]) -> str:
+def config_changes(run: Path, config_hash: str, data: Mapping[str, Any]) -> str:
     """The paths that differ, each with both values; empty when nothing does.
 
     Args:
-        resolved_file: The earlier run's ``config.resolved.yaml``; need not exist.
+        run: The earlier run's directory.
+        config_hash: Of the config that it had then.
         data: The resolved config of now.
     """
     try:
-        earlier = resolve_config(resolved_file, untrusted=True)
+        earlier = resolve_config(resolved_config(run, config_hash), untrusted=True)
     except ConfigError:
-        return "it has no readable config.resolved.yaml to compare with"
+        return f"{run} has no readable config to compare with"
+    if hash_of(earlier.data) != config_hash:
+        return f"what it was cannot be told, for the config in {run} is another one"
     differences = compare(Side(earlier.data, earlier.source_map), Side(data))
     changed = [
         f"{each.path}: {_shown(earlier.data, each.before)} → {_shown(data, each.after)}"

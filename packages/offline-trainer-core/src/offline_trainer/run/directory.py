@@ -23,9 +23,11 @@ from offline_trainer.run.manifest import RunManifest, parse_run_manifest
 from offline_trainer.run.status import Status
 
 MANIFEST_NAME = "run.json"
+RESOLVED_NAME = "config.resolved.yaml"
+_HASH_LETTERS = 12
 _OWN_NAMES = (
     "config.yaml",
-    "config.resolved.yaml",
+    RESOLVED_NAME,
     "config",
     "status.json",
     "metrics.jsonl",
@@ -152,7 +154,15 @@ class RunDirectory:
             else:
                 name = f"config/{number:02d}-{Path(path).name}"
                 self._write(name, f"# {path}\n{text}".encode())
-        self._write("config.resolved.yaml", resolved_yaml.encode())
+        self._write(RESOLVED_NAME, resolved_yaml.encode())
+
+    def keep_config(self, config_hash: str) -> None:
+        """Store the resolved config of the earlier attempt where `resolved_config` finds it."""
+        path = self.root / RESOLVED_NAME
+        with reported(f"read {path}"):
+            content = path.read_bytes() if path.is_file() else None
+        if content is not None:
+            self._write(_kept_name(config_hash), content)
 
     def write_transforms(self, fitted: Json) -> None:
         """Write transforms.json: what the datamodule fitted on the training part."""
@@ -172,6 +182,16 @@ class RunDirectory:
         with reported(f"write {path}"):
             make_directories(self._file_system, path.parent)
             replace_file(self._file_system, path, data)
+
+
+def resolved_config(root: Path, config_hash: str) -> Path:
+    """The file with the resolved config of this hash; the last attempt's where none is kept."""
+    kept = root / _kept_name(config_hash)
+    return kept if kept.is_file() else root / RESOLVED_NAME
+
+
+def _kept_name(config_hash: str) -> str:
+    return f"config/resolved-{config_hash[:_HASH_LETTERS]}.yaml"
 
 
 def refuse_files(out_dir: Path) -> None:

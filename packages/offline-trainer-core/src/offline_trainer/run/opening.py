@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from offline_trainer.checkpoint import reading
-from offline_trainer.checkpoint.reading import AUTO, Checkpoint, find
+from offline_trainer.checkpoint.reading import AUTO, Checkpoint
+from offline_trainer.checkpoint.references import checkpoints_of, resolve, split
 from offline_trainer.checkpoint.resumable import check_resumable
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.errors import RunDirectoryError
@@ -28,25 +29,26 @@ def open_run_directory(
 
     Args:
         out_dir: ``run.out_dir``.
-        resume: A checkpoint, a run directory, ``auto`` (go on if there is something to go on
-            from), or None for a new run.
+        resume: A checkpoint, a run directory, ``RUN@1200``, ``RUN@last``, ``RUN@best``, ``auto``
+            (go on if there is something to go on from), or None for a new run.
         save_dir: Folder of the checkpoints, when it is not the run directory's own.
     """
     if resume is None:
         _refuse_other_checkpoints(out_dir, save_dir)
         return RunDirectory.open(out_dir, resume=False), None
     own_folders = (out_dir.resolve(), (save_dir or out_dir / "checkpoints").resolve())
-    named = Path(resume).resolve()
+    path, which = split(resume)
+    named = path.resolve()
     own = resume == AUTO or any(folder in (named, *named.parents) for folder in own_folders)
     directory = RunDirectory.open(out_dir, resume=own)
     try:
         if resume == AUTO:
             checkpoint = _own_or_origin(directory, save_dir)
-        elif named in own_folders:
-            find(named)
+        elif named in own_folders and which is None:
+            checkpoints_of(resume)  # that there is one
             checkpoint = _latest(directory, save_dir)
         else:
-            checkpoint = reading.resolve(Path(resume))
+            checkpoint = resolve(resume)
         if checkpoint is not None:
             check_resumable(checkpoint)
     except BaseException:
@@ -66,7 +68,7 @@ def _own_or_origin(directory: RunDirectory, save_dir: Path | None) -> Checkpoint
     own, origin = _latest(directory, save_dir), earlier.origin
     if own is not None or origin is None or origin.how != "resumed":
         return own
-    checkpoint = reading.resolve(Path(origin.path))
+    checkpoint = resolve(origin.path)
     if checkpoint.manifest.sha256 != origin.sha256:
         raise RunDirectoryError(
             f"{origin.path} is not the checkpoint that the run in {directory.root} went on from",
@@ -128,7 +130,7 @@ def report_changes(
     if resumed.manifest.config_hash == manifest.config_hash:
         return
     home = directory.root if directory.earlier is not None else resumed.path.parent.parent
-    changes = config_changes(home / "config.resolved.yaml", data)
+    changes = config_changes(home, resumed.manifest.config_hash, data)
     if changes:
         notice(f"the config is not the one the checkpoint was trained with: {changes}")
 

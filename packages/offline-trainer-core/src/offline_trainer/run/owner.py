@@ -8,9 +8,8 @@ from typing import Any
 
 from model_constructor.errors import ConfigError, ParameterError
 from offline_trainer.checkpoint.retention import Retention
-from offline_trainer.run.directory import MANIFEST_NAME
+from offline_trainer.run.directory import MANIFEST_NAME, RESOLVED_NAME
 
-RESOLVED_NAME = "config.resolved.yaml"
 _CALLBACK = "cb.model_checkpoint"
 
 
@@ -30,7 +29,7 @@ def runs_below(folder: Path) -> list[Path]:
 
 def ranking_of(run: Path) -> Retention:
     """By what a run compares its checkpoints; without a ``monitor`` where nothing tells."""
-    spec = _checkpoint_callback(run)
+    spec = checkpoint_callback(_config(run))
     try:
         return Retention(monitor=spec["monitor"], mode=spec.get("mode", "min"))
     except (KeyError, ParameterError):
@@ -39,19 +38,23 @@ def ranking_of(run: Path) -> Retention:
 
 def save_dir_of(run: Path) -> str | None:
     """Where the run's config puts checkpoints, if it says so; relative to where it was started."""
-    save_dir = _checkpoint_callback(run).get("save_dir")
+    save_dir = checkpoint_callback(_config(run)).get("save_dir")
     return save_dir if isinstance(save_dir, str) else None
 
 
-def _checkpoint_callback(run: Path) -> Mapping[str, Any]:
-    """The config's checkpoint callback; the config is data, nothing in it is looked up."""
-    from model_constructor.config.resolve import resolve_config
-
-    try:
-        callbacks = resolve_config(run / RESOLVED_NAME, untrusted=True).data.get("callbacks")
-    except ConfigError:
-        return {}
+def checkpoint_callback(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config's checkpoint callback; the config is data, nothing in it is looked up."""
+    callbacks = data.get("callbacks")
     for spec in callbacks if isinstance(callbacks, list) else ():
         if isinstance(spec, Mapping) and str(spec.get("_type_")).partition("@")[0] == _CALLBACK:
             return spec
     return {}
+
+
+def _config(run: Path) -> Mapping[str, Any]:
+    from model_constructor.config.resolve import resolve_config
+
+    try:
+        return resolve_config(run / RESOLVED_NAME, untrusted=True).data
+    except ConfigError:
+        return {}
