@@ -145,7 +145,7 @@ class Saver:
             raise error
         if self._failed > FAILED_SAVES_ALLOWED:
             raise OfflineTrainerError(
-                f"{self._failed} saves in a row have failed, the last one so: {error}",
+                f"{error}; {self._failed} saves in a row have failed",
                 help="what was saved before is untouched; make room, then go on with --resume auto",
             ) from error
         notice(

@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from offline_trainer.checkpoint.file_system import is_directory, reported
+from offline_trainer.checkpoint.file_system import exists, is_directory, reported
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest
 from offline_trainer.checkpoint.pins import PIN_SUFFIX
@@ -77,12 +77,13 @@ def resolve(name: str) -> Checkpoint:
     """
     with reported(f"look for {name}", RunDirectoryError):
         path = _named(name)
+        is_one = is_checkpoint(path)
     if path == Path(name) / QUARANTINE_NAME:
         raise CheckpointError(
             f"every checkpoint of {name} is damaged",
             help=f"they are in {path}, each with the reason",
         )
-    if is_checkpoint(path):
+    if is_one:
         return load(path.resolve())
     checkpoint = newest(
         path.resolve(), lambda at, damage: notice(f"passing over {at.name}: {damage}")
@@ -107,7 +108,7 @@ def split(name: str) -> tuple[Path, str | None]:
 def is_checkpoint(path: Path) -> bool:
     """Whether a directory is a checkpoint, good or not, and no folder of some."""
     name = path.name.removeprefix(REPLACED)
-    return (path / MANIFEST_NAME).exists() or step_of(name) is not None
+    return step_of(name) is not None or exists(path / MANIFEST_NAME)
 
 
 def _named(name: str) -> Path:
