@@ -7,7 +7,6 @@ children. What the kills hit is counted by what they leave behind.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -75,7 +74,7 @@ def changes(path: Path) -> Callable[[], bool]:
 def _is_saving(checkpoints: Path, step: int = 0) -> bool:
     """Whether a step is being written, not before this one."""
     try:
-        there = os.listdir(checkpoints)
+        there = [path.name for path in checkpoints.iterdir()]
     except FileNotFoundError:  # not yet made, or just moved aside
         return False
     return any(int(name[-12:]) >= step for name in there if name.startswith("writing-step-"))
