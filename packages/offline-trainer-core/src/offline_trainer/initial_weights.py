@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from model_constructor.listing import first_few
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.engine import Engine, HostState, HostTensor
 from offline_trainer.errors import StateMismatchError
@@ -92,5 +93,4 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 def _listed(title: str, names: Sequence[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; {title}: {', '.join(names[:_SHOWN])}{more}"
+    return f"; {title}: {first_few(names, _SHOWN)}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from model_constructor.listing import first_few
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.plugins.targets import on_one_line
 
@@ -52,9 +53,7 @@ def read_weight_file(path: Path) -> Any:
 
 def listed(names: Collection[Any]) -> str:
     """A few names of a file, and how many more there are."""
-    shown = [f"`{name}`" for name in list(names)[:_MOST_SHOWN]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return first_few([f"`{name}`" for name in names], _MOST_SHOWN)
 
 
 def _require_safe_torch() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model_constructor.errors import ParameterError, close_matches
+from model_constructor.listing import first_few
 
 MAX_SHOWN_NAMES = 5
 
@@ -139,6 +140,4 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:MAX_SHOWN_NAMES])
-    more = len(names) - MAX_SHOWN_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
+    return first_few([f"`{name}`" for name in names], MAX_SHOWN_NAMES)

@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from offline_trainer.checkpoint.finite import CHUNK, FLOATS
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.state_paths import leaves, same
 from offline_trainer.checkpoint.tensor_file import ITEM_BYTES
 from offline_trainer.engine import HostTensor, Json
 
 Kind = Literal["removed", "added", "changed"]
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-_CHUNK = 1 << 18  # elements compared in one go: what is made for them stays in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +96,10 @@ def _compare_elements(before: HostTensor, after: HostTensor) -> tuple[int, float
     """How many elements differ, and for floats the largest absolute difference."""
     bits = f"<u{ITEM_BYTES[before.dtype]}"
     ones, others = (np.frombuffer(each.data, dtype=bits) for each in (before, after))
-    is_float = before.dtype == "BF16" or before.dtype in _FLOATS
+    is_float = before.dtype == "BF16" or before.dtype in FLOATS
     differing, largest = 0, 0.0
-    for start in range(0, ones.size, _CHUNK):
-        one, other = ones[start : start + _CHUNK], others[start : start + _CHUNK]
+    for start in range(0, ones.size, CHUNK):
+        one, other = ones[start : start + CHUNK], others[start : start + CHUNK]
         unequal = one != other
         count = int(np.count_nonzero(unequal))
         differing += count
@@ -116,4 +115,4 @@ def _numbers(bits: Any, dtype: str) -> Any:
     """Elements as float64, from their bits."""
     if dtype == "BF16":  # which numpy does not know: the upper half of a float32
         return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return bits.view(_FLOATS[dtype]).astype(np.float64)
+    return bits.view(FLOATS[dtype]).astype(np.float64)

@@ -10,9 +10,9 @@ import numpy as np
 from offline_trainer.engine import HostState, HostTensor
 from offline_trainer.errors import DivergedError
 
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 _BFLOAT16_EXPONENT = np.uint16(0x7F80)  # all of its bits set means infinity or NaN
-_CHUNK = 1 << 18  # elements looked at in one go: what is made for them stays in the cache
+CHUNK = 1 << 18  # elements looked at in one go: what is made for them stays in the cache
 CHECKED_GROUPS = ("model", "optimizer", "ema")
 
 
@@ -45,11 +45,11 @@ def is_finite(tensor: HostTensor) -> bool:
         return not any(
             bool(((part & _BFLOAT16_EXPONENT) == _BFLOAT16_EXPONENT).any()) for part in _parts(bits)
         )
-    if tensor.dtype not in _FLOATS:
+    if tensor.dtype not in FLOATS:
         return True
-    numbers = np.frombuffer(tensor.data, dtype=_FLOATS[tensor.dtype])
+    numbers = np.frombuffer(tensor.data, dtype=FLOATS[tensor.dtype])
     return all(bool(np.isfinite(part).all()) for part in _parts(numbers))
 
 
 def _parts(array: Any) -> Iterator[Any]:
-    return (array[start : start + _CHUNK] for start in range(0, array.size, _CHUNK))
+    return (array[start : start + CHUNK] for start in range(0, array.size, CHUNK))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from model_constructor.listing import first_few
+
 run_argument = click.argument("run", type=click.Path(), default=".")
 checkpoint_argument = click.argument("checkpoint", type=click.Path())
 checkpoints_argument = click.argument(
@@ -43,6 +45,4 @@ def _elsewhere(path: Path) -> str:
             save_dir = save_dir_of(path)
             return f"its config has save_dir: {save_dir}" if save_dir is not None else ""
         runs = runs_below(path)
-    more = f" and {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
-    listed = ", ".join(str(run) for run in runs[:_MOST_RUNS])
-    return f"runs below it: {listed}{more}" if runs else ""
+    return f"runs below it: {first_few(runs, _MOST_RUNS)}" if runs else ""

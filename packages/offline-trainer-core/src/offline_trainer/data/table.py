@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from model_constructor.errors import ParameterError, close_matches
+from model_constructor.listing import first_few
 from offline_trainer.data.batches import Array, Floats
 from offline_trainer.data.csv_table import CsvTable
 from offline_trainer.data.module import ArrayDataModule, Parts, check_fractions, split_by_fraction
@@ -143,9 +144,7 @@ class Table(ArrayDataModule):
     ) -> None:
         if name in available:
             return
-        shown = ", ".join(available[:_SHOWN_NAMES])
-        more = len(available) - _SHOWN_NAMES
-        help = f"its columns are {shown}" + (f" and {more} more" if more > 0 else "")
+        help = f"its columns are {first_few(available, _SHOWN_NAMES)}"
         if len(available) == 1 and any(mark in available[0] for mark in ";\t|,"):
             help += "; set `delimiter` to the character between them"
         raise ParameterError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_constructor.listing import first_few
 from offline_trainer.notices import notice
 from offline_trainer.run.config_changes import SHOWN
 from offline_trainer.run.differences import differences
@@ -18,8 +19,7 @@ def report_attempt_changes(earlier: RunManifest | None, manifest: RunManifest) -
     found = [] if earlier is None else differences(earlier, manifest)
     serious = [str(each) for each in found if each.changes_bytes]
     if serious:
-        hidden = f" and {len(serious) - SHOWN} more" if len(serious) > SHOWN else ""
         notice(
-            f"changed since the run's earlier attempt: {'; '.join(serious[:SHOWN])}{hidden}; "
+            f"changed since the run's earlier attempt: {first_few(serious, SHOWN, '; ')}; "
             "the result may differ from an uninterrupted run's"
         )

@@ -10,6 +10,7 @@ from model_constructor.config.diff import Difference, Side, compare
 from model_constructor.config.paths import value_at
 from model_constructor.config.resolve import resolve_config
 from model_constructor.errors import ConfigError, ConfigPath
+from model_constructor.listing import first_few
 from offline_trainer.run.config_hash import config_hash as hash_of
 from offline_trainer.run.config_hash import hashed_data
 from offline_trainer.run.directory import resolved_config
@@ -38,8 +39,7 @@ def config_changes(run: Path, config_hash: str, data: Mapping[str, Any]) -> str:
         f"{each.path}: {_shown(earlier.data, each.before)} → {_shown(data, each.after)}"
         for each in that_change_the_run(differences, earlier.data, data)
     ]
-    hidden = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-    return "; ".join(changed[:SHOWN]) + hidden
+    return first_few(changed, SHOWN, "; ")
 
 
 def that_change_the_run(

@@ -10,6 +10,7 @@ from inspect import Parameter
 from typing import Any
 
 from model_constructor.errors import ConfigError
+from model_constructor.listing import first_few
 from model_constructor.registry import Alias, Entry, Registry, kind_of
 from model_constructor.signatures import Signature, read_signature
 from offline_trainer.config.sections import COMPONENT_SECTIONS, PART_KINDS
@@ -241,5 +242,4 @@ def _is_json(value: Any) -> bool:
 
 
 def _some(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-    return ", ".join(keys[:3]) + more
+    return first_few(keys, 3)

@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from model_constructor.errors import close_matches
+from model_constructor.listing import first_few
 from model_constructor.registry import Entry, Registry, kind_of, normalized
 from offline_trainer.cli.built_in import NAMES
 from offline_trainer.config.sections import PART_KINDS
@@ -128,7 +129,9 @@ class PluginConformance:
             else:
                 assert callable(entry.target), f"{entry.key}: {entry.loads} is not callable"
         if waiting:
-            said = "; ".join(f"{names}, for {_some(keys)}" for names, keys in waiting.items())
+            said = "; ".join(
+                f"{names}, for {first_few(keys, 3)}" for names, keys in waiting.items()
+            )
             pytest.skip(f"the others resolve; not installed here: {said}")
 
     def test_every_key_has_help_of_one_line(self, entries: list[Entry]) -> None:
@@ -172,8 +175,3 @@ class PluginConformance:
 
     def _load(self, candidate: Candidate) -> Plugins:
         return load_only([candidate])
-
-
-def _some(keys: list[str]) -> str:
-    shown = ", ".join(keys[:3])
-    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from model_constructor.foreign import error_text, raised_at
+from model_constructor.listing import first_few
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer_torch.data.dataset import MapDataset
 from offline_trainer_torch.data.requests import Request
@@ -110,6 +111,4 @@ class SeededBatches(Dataset[Any]):
 def _named(indices: list[int]) -> str:
     if len(indices) == 1:
         return f"sample {indices[0]}"
-    more = len(indices) - _MAX_INDICES
-    shown = ", ".join(str(index) for index in indices[:_MAX_INDICES])
-    return f"samples {shown}" + (f" and {more} more" if more > 0 else "")
+    return f"samples {first_few(indices, _MAX_INDICES)}"
