@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ot_process import OT, RunOt
+from ot_process import RunOt, run_ot
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,18 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def ot(tmp_path: Path) -> RunOt:
     """``ot(*arguments, env={})`` as a process in an empty folder."""
 
-    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*OT, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run
+    return partial(run_ot, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 OT = (sys.executable, "-m", "offline_trainer.cli")
 
 RunOt = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_ot(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``ot`` in a folder to its end, on one thread."""
+    return subprocess.run(
+        [*OT, *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ot_process import OT, RunOt
+from ot_process import OT, run_ot
 
-SHORT = ("trainer.max_epochs=4", "scheduler.kwargs.step_size=2", "callbacks[0].keep_last=null")
+SHORT = ("trainer.max_epochs=12", "scheduler.kwargs.step_size=5", "callbacks[0].keep_last=null")
 
 
 def weights(run: Path) -> dict[str, str]:
@@ -24,16 +24,11 @@ def weights(run: Path) -> dict[str, str]:
     }
 
 
-def train(ot: RunOt, config: Path, name: str, *arguments: str, hash_seed: str = "0") -> None:
-    done = ot(
-        "run",
-        str(config),
-        f"run.name={name}",
-        *SHORT,
-        *arguments,
-        env={"PYTHONHASHSEED": hash_seed},
-    )
+def train(folder: Path, config: Path, name: str, *arguments: str, hash_seed: str = "0") -> Path:
+    named = ("run", str(config), f"run.name={name}", *SHORT, *arguments)
+    done = run_ot(folder, *named, env={"PYTHONHASHSEED": hash_seed})
     assert done.returncode == 0, done.stderr
+    return folder / "runs" / name
 
 
 @pytest.fixture
@@ -41,29 +36,31 @@ def digits(experiments: Path) -> Path:
     return experiments / "digits.yaml"
 
 
-def test_any_hash_seed_gives_the_same_bytes(ot: RunOt, digits: Path, tmp_path: Path) -> None:
-    train(ot, digits, "one", hash_seed="1")
-    train(ot, digits, "two", hash_seed="2")
-    assert weights(tmp_path / "runs/one") == weights(tmp_path / "runs/two")
+@pytest.fixture(scope="module")
+def golden(experiments: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Hashes of the run that nothing interrupts."""
+    return weights(train(tmp_path_factory.mktemp("golden"), experiments / "digits.yaml", "golden"))
+
+
+def test_any_hash_seed_gives_the_same_bytes(
+    digits: Path, tmp_path: Path, golden: dict[str, str]
+) -> None:
+    assert weights(train(tmp_path, digits, "other", hash_seed="2")) == golden
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_more_epochs_later_give_the_bytes_of_all_at_once(
-    ot: RunOt, digits: Path, tmp_path: Path, epochs: int
+    digits: Path, tmp_path: Path, golden: dict[str, str], epochs: int
 ) -> None:
-    train(ot, digits, "golden")
-    train(ot, digits, "parts", f"trainer.max_epochs={epochs}", "trainer.test_after_fit=false")
-    train(ot, digits, "parts", "--resume", "auto")
-    assert weights(tmp_path / "runs/parts") == weights(tmp_path / "runs/golden")
+    train(tmp_path, digits, "parts", f"trainer.max_epochs={epochs}", "trainer.test_after_fit=false")
+    assert weights(train(tmp_path, digits, "parts", "--resume", "auto")) == golden
 
 
 def test_sigterm_commits_a_checkpoint_and_resume_gives_the_same_bytes(
-    ot: RunOt, digits: Path, tmp_path: Path
+    digits: Path, tmp_path: Path, golden: dict[str, str]
 ) -> None:
-    long = ("trainer.max_epochs=12",)
-    train(ot, digits, "golden", *long)
     process = subprocess.Popen(
-        [*OT, "run", str(digits), "run.name=parts", *SHORT, *long],
+        [*OT, "run", str(digits), "run.name=parts", *SHORT],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -78,5 +75,4 @@ def test_sigterm_commits_a_checkpoint_and_resume_gives_the_same_bytes(
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 75, errors
     assert "--resume auto" in output
-    train(ot, digits, "parts", *long, "--resume", "auto")
-    assert weights(tmp_path / "runs/parts") == weights(tmp_path / "runs/golden")
+    assert weights(train(tmp_path, digits, "parts", "--resume", "auto")) == golden
