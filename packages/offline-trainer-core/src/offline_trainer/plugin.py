@@ -58,6 +58,11 @@ _COMPONENTS = (
         "offline_trainer.loggers.jsonl:JsonlLogger",
         "Metrics as JSON lines; the run's metrics.jsonl is always written by one.",
     ),
+    (
+        "log.csv",
+        "offline_trainer.loggers.csv_table:CsvLogger",
+        "Metrics as one CSV table in the run directory.",
+    ),
 )
 
 

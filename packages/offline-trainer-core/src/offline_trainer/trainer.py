@@ -173,6 +173,7 @@ class DefaultTrainer:
         )
         if context.resume is not None:
             _go_on(loop, context.resume, same_metrics_file=context.same_metrics_file)
+        loop.loggers.begin(out_dir=run.out_dir, step=loop.state.global_step)
         loop.loggers.log_hparams(run.config)
         self._run(loop, context)
 

@@ -63,6 +63,12 @@ def ot_register_components(registry: Registrar) -> None:
         requires=("torch", "torchmetrics"),
     )
     registry.add_lazy(
+        "log.tensorboard",
+        "offline_trainer_torch.tensorboard_logger:TensorboardLogger",
+        help="Metrics as curves of TensorBoard, in the run directory.",
+        requires=("torch", "tensorboard"),
+    )
+    registry.add_lazy(
         "cmd.export",
         "offline_trainer_torch.export_command:command",
         help="Write a trained model as safetensors, torch-export or onnx.",

@@ -23,6 +23,8 @@ class JsonlLogger:
             written, listed or not.
     """
 
+    immediate = False
+
     def __init__(self, path: OutputPath | None = None) -> None:
         self._file = LineFile(Path(path)) if path is not None else None
 
@@ -31,6 +33,7 @@ class JsonlLogger:
         """A logger that writes to a file which somebody else looks at too."""
         logger = cls()
         logger._file = file
+        logger.immediate = True  # where it ends is part of every checkpoint
         return logger
 
     def log_hparams(self, params: Mapping[str, Any]) -> None:
