@@ -25,6 +25,7 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
+from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
@@ -85,8 +86,9 @@ class Loop:
             if self._validation_owed:
                 self._end_step(epoch_ended=self.state.batch == 0)
             while not self._finished():
-                self.signals.check()
+                self._check()
                 self._epoch()
+            self._check_callbacks()
         except InterruptedRun:
             self.save_interrupted()
             return False
@@ -95,12 +97,27 @@ class Loop:
             self._save(must_succeed=True)
         self._saver.collect(wait=True)
         self._log_train()
+        self._check_callbacks()
         return True
+
+    def _check(self) -> None:
+        """Leave, between two steps, where a callback has failed or a signal asks for it."""
+        self._check_callbacks()
+        self.signals.check()
+
+    def _check_callbacks(self) -> None:
+        if self.hooks.failed:
+            try:
+                self._save(must_succeed=True)
+            except OfflineTrainerError as error:
+                notice(f"no checkpoint of step {self.state.global_step} was saved: {error}")
+            self.hooks.check()
 
     def save_interrupted(self) -> None:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
         self.hooks.call("on_interrupt", self.state)
         self._save(must_succeed=True)
+        self.hooks.check()
 
     def leave(self) -> None:
         """After a failure: what is being saved is saved to its end."""
@@ -114,7 +131,7 @@ class Loop:
             self._step(window)
             if self._finished() and not window.is_last:
                 return
-            self.signals.check()
+            self._check()
         if self.state.global_step == before:
             raise OfflineTrainerError("the training data yields no batch")
 
@@ -175,8 +192,11 @@ class Loop:
         self.progress.advance(state.global_step, state.epoch, weight)
 
     def _log_train(self) -> None:
-        if self._measurements.log_train():
+        row = self._measurements.train_row()
+        if row:
+            self.state.row = row
             self.hooks.call("on_log", self.state)
+            self._measurements.log(row, "train")
 
     def _validation_due(self, epoch_ended: bool) -> bool:
         options, state = self.options, self.state
@@ -208,17 +228,21 @@ class Loop:
         if batches is None:
             return False
         self._measurements.read()
-        self.hooks.call("on_validation_start", self.state)
-        values = evaluate(
-            self.engine,
-            self.objective,
-            self.metrics,
-            self.signals.interruptible(iter(batches)),
-            stage,
-            lambda: self.hooks.call("on_validation_batch_end", self.state),
-        )
-        self._measurements.log(values, stage)
-        self.hooks.call("on_validation_end", self.state)
+        self.state.stage = stage
+        try:
+            self.hooks.call("on_validation_start", self.state)
+            values = evaluate(
+                self.engine,
+                self.objective,
+                self.metrics,
+                self.signals.interruptible(iter(batches)),
+                stage,
+                lambda: self.hooks.call("on_validation_batch_end", self.state),
+            )
+            self._measurements.log(values, stage)
+            self.hooks.call("on_validation_end", self.state)
+        finally:
+            self.state.stage = "train"
         return True
 
     def _finished(self) -> bool:

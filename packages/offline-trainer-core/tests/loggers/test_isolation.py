@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_loggers import (
+    RELEASED,
+    Beginning,
+    FullDisk,
+    Hanging,
+    HangingAtTheEnd,
+    Immediate,
+    Leaving,
+    Recording,
+    Stubborn,
+)
 from run_files import fingerprint
 
 from offline_trainer.experiment import run_experiment
@@ -15,7 +25,6 @@ from offline_trainer.loggers import isolation
 from offline_trainer.loggers.isolation import Loggers
 
 MakeConfig = Callable[..., dict[str, Any]]
-RELEASED = threading.Event()
 
 
 @pytest.fixture(autouse=True)
@@ -24,68 +33,6 @@ def _release_at_the_end() -> Iterator[None]:
     RELEASED.clear()
     yield
     RELEASED.set()
-
-
-class Recording:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def log_hparams(self, params: Any) -> None:
-        self.calls.append("hparams")
-
-    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
-        self.calls.append((step, threading.current_thread() is threading.main_thread()))
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-
-class Immediate(Recording):
-    immediate = True
-
-
-class Beginning(Recording):
-    def begin(self, *, out_dir: Path, step: int) -> None:
-        self.calls.append((out_dir, step))
-
-
-class Stubborn(Recording):
-    """Fails at its first row once, or always."""
-
-    def __init__(self, failures: int) -> None:
-        super().__init__()
-        self._failures = failures
-
-    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
-        if self._failures:
-            self._failures -= 1
-            raise OSError("connection lost")
-        super().log_metrics(metrics, step=step, stage=stage)
-
-
-class Hanging(Recording):
-    """Does not come back from its first row, nor from its end."""
-
-    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
-        RELEASED.wait(60)
-
-
-class HangingAtTheEnd(Recording):
-    def close(self) -> None:
-        RELEASED.wait(60)
-
-
-class FullDisk(Recording):
-    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
-        with open("/dev/full", "w") as file:  # noqa: PTH123
-            file.write(f"{step}\n")
-
-
-class Leaving(Recording):
-    def log_metrics(self, metrics: Any, *, step: int, stage: str) -> None:
-        raise SystemExit(0)
 
 
 def log(loggers: Loggers, steps: int) -> None:
@@ -156,18 +103,10 @@ def test_a_logger_that_raises_hangs_or_has_no_disk_changes_no_weight(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(isolation.Loggers.__init__, "__defaults__", (4, 0.05))
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    Path("bad_logger.py").write_text(
-        "import test_isolation\n"
-        "def register(registry):\n"
-        "    for name in ('Stubborn', 'Hanging', 'HangingAtTheEnd', 'FullDisk', 'Leaving'):\n"
-        "        registry.add(f'log.{name}', getattr(test_isolation, name))\n"
-    )
-    monkeypatch.syspath_prepend(str(Path.cwd()))
     golden = run_experiment(small_config(run={"out_dir": "golden"}))
     made = small_config(
-        settings={"allowed_import_prefixes": ["offline_trainer.", "bad_logger."]},
-        imports=["offline_trainer.testing.numpy_engine", "bad_logger"],
+        settings={"allowed_import_prefixes": ["offline_trainer.", "bad_loggers."]},
+        imports=["offline_trainer.testing.numpy_engine", "bad_loggers"],
         loggers=[{"_type_": f"log.{name}", **({"failures": 99} if name == "Stubborn" else {})}],
     )
     capsys.readouterr()
