@@ -477,3 +477,12 @@ def test_models_are_built_from_graphs_by_seed_and_name(make_batches: Any) -> Non
     assert torch.equal(first["one"], again["one"])
     assert not torch.equal(first["one"], other["one"])
     assert not torch.equal(first["one"], first["two"])
+
+
+def test_the_settings_of_each_parameter_group_are_told(start_engine: Any) -> None:
+    adam = start_engine(nn.Linear(4, 3), optimizer="AdamW", kwargs={"lr": 0.5, "betas": [0.8, 0.9]})
+    assert adam.parameter_groups() == {
+        "optimizer": [{"lr": 0.5, "momentum": 0.8, "weight_decay": 0.01}]
+    }
+    plain = start_engine(nn.Linear(4, 3), optimizer="SGD", kwargs={"lr": 0.5, "momentum": 0.9})
+    assert plain.parameter_groups()["optimizer"][0]["momentum"] == 0.9

@@ -228,6 +228,8 @@ class Engine(Protocol):
 
     Optional: ``threads() -> int``, called after `prepare`: how many threads of the host compute,
     for run.json. Sums that are split over another number of threads may differ in their last bits.
+    ``parameter_groups()``, for ``cb.lr_monitor``: by optimizer, of each of its groups the settings
+    of now, ``lr`` and, where it has them, ``momentum`` and ``weight_decay``.
     """
 
     def prepare(self, run: RunSettings) -> str:

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
@@ -25,6 +24,7 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
+from offline_trainer.monitor import missing_metric
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
@@ -164,11 +164,7 @@ class Loop:
         try:
             self.engine.step_schedules(interval, metrics)
         except KeyError as error:
-            raise ParameterError(
-                f"there is no metric {error} to monitor; there are {', '.join(metrics)}",
-                parameter=("scheduler", "monitor"),
-                suggestions=close_matches(error.args[0], metrics),
-            ) from error
+            raise missing_metric(error.args[0], metrics).within("scheduler") from error
 
     def _windows(self) -> Iterator[TrainWindow]:
         epoch = self.state.epoch

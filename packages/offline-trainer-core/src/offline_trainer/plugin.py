@@ -52,6 +52,16 @@ _COMPONENTS = (
         "offline_trainer.callbacks.ema:Ema",
         "Average the weights; validation, test and export use the average.",
     ),
+    (
+        "cb.early_stopping",
+        "offline_trainer.callbacks.early_stopping:EarlyStopping",
+        "Stop when a metric has not improved for a while.",
+    ),
+    (
+        "cb.lr_monitor",
+        "offline_trainer.callbacks.lr_monitor:LrMonitor",
+        "Log the learning rate of every parameter group.",
+    ),
     ("log.stdout", "offline_trainer.loggers.stdout:StdoutLogger", "Metrics as printed lines."),
     (
         "log.jsonl",

@@ -188,6 +188,10 @@ class TorchEngine:
         """The current learning rate of each optimizer's first parameter group, by its name."""
         return {name: planned.learning_rate for name, planned in self.optimizers.items()}
 
+    def parameter_groups(self) -> dict[str, list[dict[str, float]]]:
+        """Of each optimizer the learning rate, momentum and weight decay of each of its groups."""
+        return {name: planned.group_settings() for name, planned in self.optimizers.items()}
+
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats; those on the device in one transfer."""
         waiting = [item for item in scalars if isinstance(item, torch.Tensor) and not item.is_cpu]

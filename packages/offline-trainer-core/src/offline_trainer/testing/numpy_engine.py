@@ -200,6 +200,9 @@ class NumpyEngine:
     def learning_rates(self) -> dict[str, float]:
         return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
 
+    def parameter_groups(self) -> dict[str, list[dict[str, float]]]:
+        return {name: [{"lr": optimizer.lr}] for name, optimizer in self._optimizers.items()}
+
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         return [float(scalar) for scalar in scalars]
 
