@@ -30,8 +30,8 @@ def check_mode(mode: str) -> None:
 def missing_metric(name: str, measured: Iterable[str]) -> ParameterError:
     """The error for a monitored metric that there is not.
 
-    >>> print(missing_metric("val_los", ["train_loss", "val_loss"]).suggestions)
-    ('val_loss', 'train_loss')
+    >>> missing_metric("val_los", ["train_loss", "val_loss"]).suggestions
+    ('val_loss',)
     """
     known = list(measured)
     return ParameterError(

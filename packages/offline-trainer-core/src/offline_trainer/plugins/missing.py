@@ -21,7 +21,7 @@ FIRST_PARTY_KINDS: Mapping[str, str] = {
 }
 """Kind → the distribution of ours that brings it; a test compares it with what that registers."""
 
-FIRST_PARTY_KEYS: Mapping[str, str] = {"data.torch": _TORCH}
+FIRST_PARTY_KEYS: Mapping[str, str] = {"data.torch": _TORCH, "log.tensorboard": _TORCH}
 """Key → distribution, for keys of a kind that core has too."""
 
 _MAX_LISTED = 3
