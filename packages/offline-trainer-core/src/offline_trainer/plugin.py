@@ -28,6 +28,11 @@ _COMPONENTS = (
         "Model inputs and targets by their paths in the batch.",
     ),
     (
+        "loss.sum",
+        "offline_trainer.loss_sum:LossSum",
+        "The weighted sum of several losses, each logged by its name.",
+    ),
+    (
         "data.random_regression",
         "offline_trainer.data.random_regression:RandomRegression",
         "Synthetic linear regression with noise.",

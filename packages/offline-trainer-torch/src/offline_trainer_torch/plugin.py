@@ -41,7 +41,7 @@ def ot_register_components(registry: Registrar) -> None:
     registry.add_lazy(
         "loss.torch",
         "offline_trainer_torch.loss:TorchLoss",
-        help="A torch loss function on one output and one target.",
+        help="A torch loss function on outputs, targets and fields of the batch.",
         requires=_TORCH,
     )
     registry.add_lazy(
