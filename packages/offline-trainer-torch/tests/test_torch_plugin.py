@@ -85,7 +85,7 @@ print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, 
     loaded, count, rows = json.loads(done.stdout)
     assert loaded == []
     known = [tables.OPTIMIZERS, tables.SCHEDULERS, tables.METRICS]
-    assert count == 9 + sum(map(len, known))
+    assert count == 10 + sum(map(len, known))
     assert rows == ["torch", "torchmetrics"]
 
 

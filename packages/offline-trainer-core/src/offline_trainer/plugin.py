@@ -63,6 +63,11 @@ _COMPONENTS = (
         "Stop when a metric has not improved for a while.",
     ),
     (
+        "cb.gradient_stats",
+        "offline_trainer.callbacks.gradient_stats:GradientStats",
+        "Log how large the gradient is, part by part of the models.",
+    ),
+    (
         "cb.lr_monitor",
         "offline_trainer.callbacks.lr_monitor:LrMonitor",
         "Log the learning rate of every parameter group.",

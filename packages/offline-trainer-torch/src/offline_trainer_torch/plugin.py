@@ -64,6 +64,12 @@ def ot_register_components(registry: Registrar) -> None:
             requires=("torch", "torchmetrics"),
         )
     registry.add_lazy(
+        "cb.profiler",
+        "offline_trainer_torch.profiler:Profiler",
+        help="Profile some steps: where their time goes.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
         "log.tensorboard",
         "offline_trainer_torch.tensorboard_logger:TensorboardLogger",
         help="Metrics as curves of TensorBoard, in the run directory.",

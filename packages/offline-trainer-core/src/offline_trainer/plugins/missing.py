@@ -21,6 +21,7 @@ FIRST_PARTY_KINDS: Mapping[str, str] = {
 """Kind → the distribution of ours that brings it; a test compares it with what that registers."""
 
 FIRST_PARTY_KEYS: Mapping[str, str] = {
+    "cb.profiler": _TORCH,
     "data.torch": _TORCH,
     "log.tensorboard": _TORCH,
     "loss.torch": _TORCH,
