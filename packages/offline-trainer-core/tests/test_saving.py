@@ -188,25 +188,26 @@ def test_a_rehearsal_leaves_nothing(small_config: MakeConfig) -> None:
 
 
 def test_a_run_that_fails_ends_the_save_it_has_begun(
-    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, during: Any
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    rename = FileSystem.rename
+    rename, train_step = FileSystem.rename, NumpyEngine.train_step
 
     def slow(system: FileSystem, source: Path, target: Path) -> None:
         begun.set()
         assert go_on.wait(20)
         rename(system, source, target)
 
-    def fail(step: int) -> None:
-        if step == 3:
+    def fail(engine: NumpyEngine, window: Any) -> Any:
+        if engine._steps == 2:
             assert begun.wait(20)
             threading.Timer(0.05, go_on.set).start()
-            raise RuntimeError("no more")
+            raise LookupError("no more")
+        return train_step(engine, window)
 
     monkeypatch.setattr(FileSystem, "rename", slow)
-    during(fail)
-    with pytest.raises(OfflineTrainerError, match="no more"):
+    monkeypatch.setattr(NumpyEngine, "train_step", fail)
+    with pytest.raises(LookupError, match="no more"):
         run_experiment(small_config(callbacks=checkpoints(every_n_steps=2, asynchronous=True)))
     assert steps(Path("run")) == [2]
 
