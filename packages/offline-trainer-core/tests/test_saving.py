@@ -21,6 +21,7 @@ from offline_trainer.checkpoint.reading import load, read_manifest
 from offline_trainer.data.random_regression import RandomRegression
 from offline_trainer.errors import OfflineTrainerError, StateMismatchError
 from offline_trainer.experiment import run_experiment
+from offline_trainer.testing.numpy_engine import NumpyEngine
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -343,8 +344,6 @@ def test_averages_are_validated_saved_and_gone_on_with(small_config: MakeConfig)
 def test_an_engine_that_keeps_no_averages_is_named(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from offline_trainer.testing.numpy_engine import NumpyEngine
-
     monkeypatch.delattr(NumpyEngine, "average_weights")
     config = small_config(callbacks=[*checkpoints(), {"_type_": "cb.ema"}])
     with pytest.raises(ConfigError, match="NumpyEngine keeps no averaged weights") as caught:
