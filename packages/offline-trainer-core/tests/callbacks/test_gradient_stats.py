@@ -43,7 +43,7 @@ def test_parameters_are_taken_together_by_their_names(
 ) -> None:
     stats, engine, state = GradientStats(depth), Engine(), LoopState()
     stats.attach(engine)
-    engine.observer({"net.0.weight": 7.0})
+    engine.observer({"of_the_step_before": 7.0})
     stats.on_window_start(state, Control())
     engine.observer(NORMS)
     stats.on_log(state, Control())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from listening_callbacks import CALLS, FAILING
-from run_files import fingerprint, rows
+from run_files import fingerprint, rows, steps
 
 from offline_trainer.callbacks.hooks import HOOK_NAMES
 from offline_trainer.errors import ComponentFailedError
@@ -102,6 +102,8 @@ def test_a_callback_that_fails_anywhere_ends_the_run_with_name_hook_and_a_checkp
     assert caught.value.exit_code == 1
     last = ["on_exception", "on_run_end"] if hook != "on_run_end" else ["on_run_end"]
     assert [name for name, _, _ in CALLS][-len(last) :] == last
+    complete = next(step for name, step, _ in CALLS if name == hook)
+    assert steps(Path("run"))[-1] >= complete
     FAILING.clear()
     result = run_experiment(make("Listening"), resume="auto")
     assert (
