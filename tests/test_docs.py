@@ -101,6 +101,14 @@ def test_every_kind_of_key_has_a_component_to_copy() -> None:
     assert sorted(kinds - shown - {"nn"}) == []  # these are torch's own classes
 
 
+@pytest.mark.parametrize("name", ["callback", "metric", "loss", "logger", "objective"])
+def test_a_part_of_ones_own_takes_ten_to_thirty_lines(name: str) -> None:
+    page = (ROOT / "docs/plugins.md").read_text()
+    (text,) = [b.text for b in blocks(page) if b.text.startswith(f"# my_parts/{name}.py\n")]
+    lines = [line for line in text.splitlines()[1:] if line.strip()]
+    assert 10 <= len(lines) <= 30
+
+
 def test_every_point_of_the_loop_has_a_row() -> None:
     from offline_trainer.callbacks.hooks import HOOK_NAMES
 

@@ -475,7 +475,7 @@ def test_the_data_is_closed_when_a_run_ends_however_it_does(
     config = small_config(**own_components, data=held, callbacks=failing)
     with pytest.raises(ComponentFailedError):
         run_experiment(config)
-    assert Path("closed").read_text() == "0"
+    assert Path("closed").read_text() == "1"  # of the step at which the callback failed
 
 
 def test_a_failing_callback_ends_the_run_with_its_name_and_hook(

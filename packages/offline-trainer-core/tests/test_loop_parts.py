@@ -155,22 +155,86 @@ def test_callbacks_are_called_in_the_order_of_the_config() -> None:
     assert calls == ["a", "b"]
 
 
-def test_a_callback_that_is_not_critical_is_disabled_with_one_notice(
+def test_a_callback_that_is_not_critical_is_tried_again_then_disabled_with_one_notice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     calls: list[str] = []
     hooks = Hooks([Failing(calls, "a"), Recorder(calls, "b")], ["cb.a", "cb.b"])
     hooks.call("on_epoch_end", LoopState())
     hooks.call("on_epoch_end", LoopState())
-    assert calls == ["a", "b", "b"]
+    assert calls == ["a", "a", "b", "b"]
+    assert not hooks.failed
     assert capsys.readouterr().err.count("cb.a failed in on_epoch_end") == 1
 
 
 def test_any_other_callback_that_fails_ends_the_run_with_its_name() -> None:
     hooks = Hooks([Failing([], "a")], ["cb.a"])
     hooks._callbacks[0][1].critical = True
+    hooks.call("on_epoch_end", LoopState())
     with pytest.raises(ComponentFailedError, match=r"cb\.a failed in on_epoch_end: RuntimeError"):
-        hooks.call("on_epoch_end", LoopState())
+        hooks.check()
+
+
+class Holding:
+    """Fails at the end of each epoch, and says when it lets go."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def on_epoch_end(self, state: LoopState, control: Control) -> None:
+        self._calls.append("failing")
+        raise RuntimeError("no more")
+
+    def on_exception(self, state: LoopState, control: Control) -> None:
+        self._calls.append("exception")
+        raise RuntimeError("nor this")
+
+    def on_run_end(self, state: LoopState, control: Control) -> None:
+        self._calls.append("end")
+
+
+def test_a_callback_that_has_failed_is_called_only_to_let_go(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[str] = []
+    hooks = Hooks([Holding(calls), Recorder(calls, "other")], ["cb.a", "cb.b"])
+    for hook in ("on_epoch_end", "on_epoch_end", "on_exception", "on_run_end"):
+        hooks.call(hook, LoopState())  # type: ignore[arg-type]
+    assert calls == ["failing", "other", "other", "exception", "end"]
+    with pytest.raises(ComponentFailedError, match=r"cb\.a failed in on_epoch_end"):
+        hooks.check()
+    assert "cb.a failed in on_exception: RuntimeError: nor this" in capsys.readouterr().err
+
+
+def test_a_callback_says_what_is_wrong_with_its_place_in_the_config() -> None:
+    class Wrong:
+        def on_fit_start(self, state: LoopState, control: Control) -> None:
+            raise ParameterError("no such metric", parameter="monitor")
+
+    hooks = Hooks([Recorder([], "a"), Wrong()], ["cb.a", "cb.wrong"])
+    hooks.call("on_fit_start", LoopState())
+    with pytest.raises(ParameterError) as caught:
+        hooks.check()
+    assert caught.value.parameter == ("callbacks", 1, "monitor")
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_a_callback_whose_state_cannot_be_had_is_named(
+    critical: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stateless:
+        def state_dict(self) -> Any:
+            raise RuntimeError("lost")
+
+    callback: Any = Stateless()
+    callback.critical = critical
+    hooks = Hooks([callback], ["cb.a"])
+    if critical:
+        with pytest.raises(ComponentFailedError, match=r"cb\.a failed in state_dict.*lost"):
+            hooks.state_dict()
+    else:
+        assert hooks.state_dict() == {}
+        assert "cb.a failed in state_dict" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rows", [[[{"loss": "os.system"}, 1.0]], [[{"loss": 1.0}, None]], [1], 10])

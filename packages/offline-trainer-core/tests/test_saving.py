@@ -21,6 +21,7 @@ from offline_trainer.checkpoint.reading import load, read_manifest
 from offline_trainer.data.random_regression import RandomRegression
 from offline_trainer.errors import OfflineTrainerError, StateMismatchError
 from offline_trainer.experiment import run_experiment
+from offline_trainer.testing.numpy_engine import NumpyEngine
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -188,25 +189,26 @@ def test_a_rehearsal_leaves_nothing(small_config: MakeConfig) -> None:
 
 
 def test_a_run_that_fails_ends_the_save_it_has_begun(
-    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, during: Any
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    rename = FileSystem.rename
+    rename, train_step = FileSystem.rename, NumpyEngine.train_step
 
     def slow(system: FileSystem, source: Path, target: Path) -> None:
         begun.set()
         assert go_on.wait(20)
         rename(system, source, target)
 
-    def fail(step: int) -> None:
-        if step == 3:
+    def fail(engine: NumpyEngine, window: Any) -> Any:
+        if engine._steps == 2:
             assert begun.wait(20)
             threading.Timer(0.05, go_on.set).start()
-            raise RuntimeError("no more")
+            raise LookupError("no more")
+        return train_step(engine, window)
 
     monkeypatch.setattr(FileSystem, "rename", slow)
-    during(fail)
-    with pytest.raises(OfflineTrainerError, match="no more"):
+    monkeypatch.setattr(NumpyEngine, "train_step", fail)
+    with pytest.raises(LookupError, match="no more"):
         run_experiment(small_config(callbacks=checkpoints(every_n_steps=2, asynchronous=True)))
     assert steps(Path("run")) == [2]
 
@@ -343,8 +345,6 @@ def test_averages_are_validated_saved_and_gone_on_with(small_config: MakeConfig)
 def test_an_engine_that_keeps_no_averages_is_named(
     small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from offline_trainer.testing.numpy_engine import NumpyEngine
-
     monkeypatch.delattr(NumpyEngine, "average_weights")
     config = small_config(callbacks=[*checkpoints(), {"_type_": "cb.ema"}])
     with pytest.raises(ConfigError, match="NumpyEngine keeps no averaged weights") as caught:

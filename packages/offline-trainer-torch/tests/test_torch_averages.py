@@ -50,6 +50,38 @@ def test_the_average_is_the_one_written_by_hand(
             torch.testing.assert_close(average, wanted, rtol=1e-12, atol=1e-12)
 
 
+def test_with_warmup_the_average_looks_back_less_at_first(
+    start_engine: Any, make_batches: Any
+) -> None:
+    batches = make_batches(*[5] * 9, dtype="float64")
+    engine = start_engine(model(), optimizer="AdamW")
+    engine.average_weights(0.4, 2, warmup=True)
+    expected = parameters(engine)
+    for step, batch in enumerate(batches, start=1):
+        engine.train_step([batch])
+        if step % 2 == 0:
+            update = step // 2
+            decay = min(0.4, (1 + update) / (10 + update))
+            now = parameters(engine)
+            expected = [
+                decay * mean + (1 - decay) * weight
+                for mean, weight in zip(expected, now, strict=True)
+            ]
+    with engine.averaged_weights():
+        for average, wanted in zip(parameters(engine), expected, strict=True):
+            torch.testing.assert_close(average, wanted, rtol=1e-12, atol=1e-12)
+
+    first, second = (start_engine(model(), optimizer="AdamW") for _ in range(2))
+    for each in (first, second):
+        each.average_weights(0.4, 2, warmup=True)
+    for batch in batches[:5]:
+        first.train_step([batch])
+    second.restore(first.snapshot())
+    for batch in batches[5:]:
+        second.train_step([batch])
+    assert second.snapshot() == engine.snapshot()
+
+
 def test_evaluation_sees_the_average_and_training_does_not(
     start_engine: Any, make_batches: Any
 ) -> None:

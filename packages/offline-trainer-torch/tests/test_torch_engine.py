@@ -477,3 +477,61 @@ def test_models_are_built_from_graphs_by_seed_and_name(make_batches: Any) -> Non
     assert torch.equal(first["one"], again["one"])
     assert not torch.equal(first["one"], other["one"])
     assert not torch.equal(first["one"], first["two"])
+
+
+def test_the_settings_of_each_parameter_group_are_told(start_engine: Any) -> None:
+    adam = start_engine(nn.Linear(4, 3), optimizer="AdamW", kwargs={"lr": 0.5, "betas": [0.8, 0.9]})
+    assert adam.parameter_groups() == {
+        "optimizer": [{"lr": 0.5, "momentum": 0.8, "weight_decay": 0.01}]
+    }
+    plain = start_engine(nn.Linear(4, 3), optimizer="SGD", kwargs={"lr": 0.5, "momentum": 0.9})
+    assert plain.parameter_groups()["optimizer"][0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "LBFGS"])
+def test_the_norm_of_each_gradient_is_shown_before_it_is_clipped(
+    start_engine: Any, make_batches: Any, optimizer: str
+) -> None:
+    seen: dict[str, float] = {}
+    torch.manual_seed(4)
+    linear = nn.Linear(4, 3)
+    engine = start_engine(linear, optimizer=optimizer, clip_grad_norm=1e-3)
+    engine.observe_gradients(lambda norms: seen.update({n: float(v) for n, v in norms.items()}))
+    (batch,) = make_batches(5)
+    before = copy.deepcopy(linear)
+    engine.train_step([batch])
+    data = {name: torch.from_numpy(value) for name, value in batch.data.items()}
+    nn.functional.mse_loss(before(data["x"]), data["y"]).backward()
+    assert seen.keys() == {"weight", "bias"}
+    if optimizer == "SGD":
+        for name, parameter in before.named_parameters():
+            assert parameter.grad is not None
+            assert seen[name] == pytest.approx(float(parameter.grad.norm()), rel=1e-6)
+
+
+def test_gradients_of_several_models_have_their_names_first(
+    start_engine: Any, make_batches: Any
+) -> None:
+    class Both:
+        def updates(self, step: int, optimizers: Any) -> Any:
+            return (Update(tuple(optimizers), self.loss),)
+
+        def loss(self, models: Any, batch: Any, stage: Any) -> LossOutput:
+            hidden = models["encoder"](batch["x"])
+            return LossOutput((models["decoder"](hidden) - batch["x"]).square().mean())
+
+        def evaluate(self, models: Any, batch: Any, stage: Any) -> EvalOutput:
+            return EvalOutput(self.loss(models, batch, stage).loss)
+
+        def predict(self, models: Any, batch: Any) -> Any:
+            return models["encoder"](batch["x"])
+
+        def weight(self, batch: Any) -> float:
+            return 1.0
+
+    seen: dict[str, Any] = {}
+    models = {"encoder": nn.Linear(4, 2), "decoder": nn.Linear(2, 4, bias=False)}
+    engine = start_engine(models, objective=Both())
+    engine.observe_gradients(seen.update)
+    engine.train_step(make_batches(5))
+    assert list(seen) == ["encoder.weight", "encoder.bias", "decoder.weight"]

@@ -49,13 +49,14 @@ def test_every_key_resolves_and_has_help(registry: Registry) -> None:
 
 
 def test_components_have_the_methods_of_their_kinds(registry: Registry) -> None:
+    made = registry.get_module("metric.accuracy").target()
+    assert isinstance(made, Metric)
     for key, protocol in {
         "data.torch": DataModule,
         "engine.torch": Engine,
         "optim_factory.torch": OptimizerFactory,
         "sched_factory.torch": SchedulerFactory,
         "loss.torch": Loss,
-        "metric.accuracy": Metric,
     }.items():
         target = registry.get_module(key).target
         for name in vars(protocol):
@@ -83,7 +84,8 @@ print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, 
     )
     loaded, count, rows = json.loads(done.stdout)
     assert loaded == []
-    assert count == 9 + len(tables.OPTIMIZERS) + len(tables.SCHEDULERS)
+    known = [tables.OPTIMIZERS, tables.SCHEDULERS, tables.METRICS]
+    assert count == 10 + sum(map(len, known))
     assert rows == ["torch", "torchmetrics"]
 
 

@@ -228,6 +228,10 @@ class Engine(Protocol):
 
     Optional: ``threads() -> int``, called after `prepare`: how many threads of the host compute,
     for run.json. Sums that are split over another number of threads may differ in their last bits.
+    ``parameter_groups()``, for ``cb.lr_monitor``: by optimizer, of each of its groups the settings
+    of now, ``lr`` and, where it has them, ``momentum`` and ``weight_decay``.
+    ``observe_gradients(observer)``, for ``cb.gradient_stats``: call the observer before each update
+    with the norm, a lazy scalar, of each gradient by its parameter's name, not yet clipped.
     """
 
     def prepare(self, run: RunSettings) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from offline_trainer.engine import Engine, Stage
+from model_constructor.errors import ParameterError
+from model_constructor.shape_text import shapes
+from offline_trainer.engine import Engine, EvalOutput, Stage
+from offline_trainer.explanation import is_misuse
 from offline_trainer.protocols import Metric, Objective
 from offline_trainer.random_state import isolated_host_random_state, seed_host
 from offline_trainer.running_mean import RunningMean
@@ -33,16 +36,57 @@ def evaluate(
             output = engine.eval_step(batch, stage)
             if output.loss is not None:
                 mean.add(output.loss, output.logs, objective.weight(batch))
-            for metric in metrics:
-                metric.update(
-                    outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
-                )
+            for index, metric in enumerate(metrics):
+                with _errors_of(index, output):
+                    metric.update(
+                        outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
+                    )
             on_batch_end()
         mean.read()
-        values = mean.pop()
-        for metric in metrics:
-            values.update({name: float(value) for name, value in metric.compute().items()})
+        return {**mean.pop(), **_computed(metrics)}
+
+
+def _computed(metrics: Sequence[Metric]) -> dict[str, float]:
+    """The values of all metrics.
+
+    Raises:
+        ParameterError: Two have the same name.
+    """
+    values: dict[str, float] = {}
+    for index, metric in enumerate(metrics):
+        with _errors_of(index):
+            computed = {name: float(value) for name, value in metric.compute().items()}
+            for name in computed.keys() & values.keys():
+                raise ParameterError(
+                    f"another metric is called `{name}`, too",
+                    help="one of them needs another name, or to be left out",
+                )
+        values.update(computed)
     return values
+
+
+@contextmanager
+def _errors_of(index: int, output: EvalOutput | None = None) -> Iterator[None]:
+    """A context in which a metric's errors become errors of its place in the config.
+
+    Args:
+        index: Which of the section's metrics.
+        output: What it is told of.
+    """
+    try:
+        yield
+    except ParameterError as error:
+        raise error.within("metrics", index) from error
+    except Exception as error:
+        if not is_misuse(error):
+            raise
+        does = "has no value for this set"
+        if output is not None:
+            outputs, targets = shapes(output.outputs), shapes(output.targets)
+            does = f"does not take outputs {outputs} with targets {targets}"
+        raise ParameterError(
+            f"the metric {does}: {type(error).__name__}: {error}", parameter=("metrics", index)
+        ) from error
 
 
 @contextmanager

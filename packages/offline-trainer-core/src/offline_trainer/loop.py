@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
@@ -25,6 +24,8 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
+from offline_trainer.monitor import missing_metric
+from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
@@ -85,8 +86,9 @@ class Loop:
             if self._validation_owed:
                 self._end_step(epoch_ended=self.state.batch == 0)
             while not self.is_finished():
-                self.signals.check()
+                self._check()
                 self._epoch()
+            self._check_callbacks()
         except InterruptedRun:
             self.save_interrupted()
             return False
@@ -95,12 +97,27 @@ class Loop:
             self._save(must_succeed=True)
         self._saver.collect(wait=True)
         self._log_train()
+        self._check_callbacks()
         return True
+
+    def _check(self) -> None:
+        """Leave, between two steps, where a callback has failed or a signal asks for it."""
+        self._check_callbacks()
+        self.signals.check()
+
+    def _check_callbacks(self) -> None:
+        if self.hooks.failed:
+            try:
+                self._save(must_succeed=True)
+            except OfflineTrainerError as error:
+                notice(f"no checkpoint of step {self.state.global_step} was saved: {error}")
+            self.hooks.check()
 
     def save_interrupted(self) -> None:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
         self.hooks.call("on_interrupt", self.state)
         self._save(must_succeed=True)
+        self.hooks.check()
 
     def leave(self) -> None:
         """After a failure: what is being saved is saved to its end."""
@@ -114,7 +131,7 @@ class Loop:
             self._step(window)
             if self.is_finished() and not window.is_last:
                 return
-            self.signals.check()
+            self._check()
         if self.state.global_step == before:
             raise OfflineTrainerError("the training data yields no batch")
 
@@ -147,11 +164,7 @@ class Loop:
         try:
             self.engine.step_schedules(interval, metrics)
         except KeyError as error:
-            raise ParameterError(
-                f"there is no metric {error} to monitor; there are {', '.join(metrics)}",
-                parameter=("scheduler", "monitor"),
-                suggestions=close_matches(error.args[0], metrics),
-            ) from error
+            raise missing_metric(error.args[0], metrics).within("scheduler") from error
 
     def _windows(self) -> Iterator[TrainWindow]:
         epoch = self.state.epoch
@@ -175,8 +188,11 @@ class Loop:
         self.progress.advance(state.global_step, state.epoch, weight)
 
     def _log_train(self) -> None:
-        if self._measurements.log_train():
+        row = self._measurements.train_row()
+        if row:
+            self.state.row = row
             self.hooks.call("on_log", self.state)
+            self._measurements.log(row, "train")
 
     def _validation_due(self, epoch_ended: bool) -> bool:
         options, state = self.options, self.state
@@ -208,17 +224,21 @@ class Loop:
         if batches is None:
             return False
         self._measurements.read()
-        self.hooks.call("on_validation_start", self.state)
-        values = evaluate(
-            self.engine,
-            self.objective,
-            self.metrics,
-            self.signals.interruptible(iter(batches)),
-            stage,
-            lambda: self.hooks.call("on_validation_batch_end", self.state),
-        )
-        self._measurements.log(values, stage)
-        self.hooks.call("on_validation_end", self.state)
+        self.state.stage = stage
+        try:
+            self.hooks.call("on_validation_start", self.state)
+            values = evaluate(
+                self.engine,
+                self.objective,
+                self.metrics,
+                self.signals.interruptible(iter(batches)),
+                stage,
+                lambda: self.hooks.call("on_validation_batch_end", self.state),
+            )
+            self._measurements.log(values, stage)
+            self.hooks.call("on_validation_end", self.state)
+        finally:
+            self.state.stage = "train"
         return True
 
     def is_finished(self) -> bool:

@@ -46,28 +46,30 @@ class Measurements:
                 help="lower the learning rate, or bound gradients with trainer.clip_grad_norm",
             )
 
-    def log_train(self) -> bool:
-        """Log the means since the last time, and learning rates; False where there is nothing."""
+    def train_row(self) -> dict[str, float]:
+        """The means since the last time, and learning rates; empty where there is nothing."""
         self.read()
         values = self._mean.pop()
-        if not values:
-            return False
-        rates = self.engine.learning_rates()
-        single = len(rates) == 1
-        values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
-        self.log(values, "train")
-        return True
+        if values:
+            rates = self.engine.learning_rates()
+            single = len(rates) == 1
+            values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
+            self._note(values, "train")
+        return values
 
     def log(self, values: Mapping[str, float], stage: Stage) -> None:
         """Hand a row to the loggers and the display."""
         state = self.state
-        named = {f"{stage}_{name}": value for name, value in values.items()}
-        state.metrics.update(named)
-        self._measured_at.update(dict.fromkeys(named, state.global_step))
+        self._note(values, stage)
         self.progress.show(values, stage)
         epoch = state.epoch + (1 if state.batch else 0)
         row = {"epoch": float(epoch), **values}
         self.loggers.log_metrics(row, step=state.global_step, stage=stage)
+
+    def _note(self, values: Mapping[str, float], stage: Stage) -> None:
+        named = {f"{stage}_{name}": value for name, value in values.items()}
+        self.state.metrics.update(named)
+        self._measured_at.update(dict.fromkeys(named, self.state.global_step))
 
     def of_this_step(self) -> dict[str, float]:
         """The metrics that were measured at this very step and are finite."""

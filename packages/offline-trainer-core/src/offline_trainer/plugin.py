@@ -28,6 +28,11 @@ _COMPONENTS = (
         "Model inputs and targets by their paths in the batch.",
     ),
     (
+        "loss.sum",
+        "offline_trainer.loss_sum:LossSum",
+        "The weighted sum of several losses, each logged by its name.",
+    ),
+    (
         "data.random_regression",
         "offline_trainer.data.random_regression:RandomRegression",
         "Synthetic linear regression with noise.",
@@ -52,11 +57,31 @@ _COMPONENTS = (
         "offline_trainer.callbacks.ema:Ema",
         "Average the weights; validation, test and export use the average.",
     ),
+    (
+        "cb.early_stopping",
+        "offline_trainer.callbacks.early_stopping:EarlyStopping",
+        "Stop when a metric has not improved for a while.",
+    ),
+    (
+        "cb.gradient_stats",
+        "offline_trainer.callbacks.gradient_stats:GradientStats",
+        "Log how large the gradient is, part by part of the models.",
+    ),
+    (
+        "cb.lr_monitor",
+        "offline_trainer.callbacks.lr_monitor:LrMonitor",
+        "Log the learning rate of every parameter group.",
+    ),
     ("log.stdout", "offline_trainer.loggers.stdout:StdoutLogger", "Metrics as printed lines."),
     (
         "log.jsonl",
         "offline_trainer.loggers.jsonl:JsonlLogger",
         "Metrics as JSON lines; the run's metrics.jsonl is always written by one.",
+    ),
+    (
+        "log.csv",
+        "offline_trainer.loggers.csv_table:CsvLogger",
+        "Metrics as one CSV table in the run directory.",
     ),
 )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from offline_trainer.engine import Stage
-from offline_trainer.loggers.stdout import format_number
+from offline_trainer.loggers.stdout import format_number, in_table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -92,7 +92,7 @@ class Progress:
         return "  ".join(
             f"{name} {format_number(value)}"
             for name, value in self.latest.items()
-            if name in ("loss", "lr") or name.startswith(("lr/", "val_"))
+            if (name in ("loss", "lr") or name.startswith(("lr/", "val_"))) and not in_table(name)
         )
 
 

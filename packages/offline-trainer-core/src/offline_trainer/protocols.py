@@ -117,7 +117,17 @@ class Metric(Protocol):
 
 @runtime_checkable
 class Logger(Protocol):
-    """Kind ``log``. A logger that fails is disabled with one warning; it cannot change training."""
+    """Kind ``log``: told of the numbers of a run. It cannot change training.
+
+    Each logger is called in a thread of its own, one call after the other, in the order of the run.
+    A call that raises is made once more; then the logger is disabled with one notice, as is one
+    that hangs. What draws from a global random stream would disturb training: use a generator.
+
+    Optional: ``begin(*, out_dir, step)``, called first: the run directory, where files belong, and
+    the step that the run begins at, which is not 0 when it is resumed; what an earlier attempt
+    wrote of later steps counts no more. ``immediate = True``: it is called in the loop's own
+    thread, which then waits for it.
+    """
 
     def log_hparams(self, params: Mapping[str, Any]) -> None:
         """The resolved config, once at the start."""

@@ -173,22 +173,30 @@ class DefaultTrainer:
         )
         if context.resume is not None:
             _go_on(loop, context.resume, same_metrics_file=context.same_metrics_file)
+        loop.loggers.begin(out_dir=run.out_dir, step=loop.state.global_step)
         loop.loggers.log_hparams(run.config)
         self._run(loop, context)
 
     def _run(self, loop: Loop, context: RunContext) -> None:
-        loop.progress.start(loop.state.global_step, loop.state.epoch)
+        hooks, state = loop.hooks, loop.state
+        loop.progress.start(state.global_step, state.epoch)
         try:
+            hooks.call("on_run_start", state)
             context.outcome = "done" if loop.run() else "interrupted"
             if context.outcome == "done" and self._test_after_fit:
                 self._test(loop, context)
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):
                 loop.leave()
-            loop.hooks.call("on_exception", loop.state)
+            hooks.call("on_exception", state)
+            hooks.call("on_run_end", state)
+            hooks.report()
             raise
+        else:
+            hooks.call("on_run_end", state)
+            hooks.check()
         finally:
-            context.global_step, context.epoch = loop.state.global_step, loop.state.epoch
+            context.global_step, context.epoch = state.global_step, state.epoch
             loop.progress.close()
             loop.loggers.close()
 
@@ -199,6 +207,7 @@ class DefaultTrainer:
             loop.save_interrupted()
             context.outcome = "interrupted"
             return
+        loop.hooks.check()
         if tested:
             context.test_metrics = {
                 name.removeprefix("test_"): value

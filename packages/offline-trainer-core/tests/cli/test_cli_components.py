@@ -74,7 +74,7 @@ def test_a_kind_of_a_package_of_ours_that_is_not_installed_names_it(
     assert missing.exit_code == 2
     assert "comes with offline-trainer-torch: pip install offline-trainer-torch" in missing.stderr
     unknown = ot("list-components", "--kind", "nothing")
-    assert "with offline-trainer-torch installed: cmd, engine, loss, " in unknown.stderr
+    assert "with offline-trainer-torch installed: cmd, engine, metric, " in unknown.stderr
 
 
 def test_check_resolves_every_target_and_reports_failures(install: Install, ot: Ot) -> None:

@@ -34,7 +34,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.parametrize(
-    "key", ["optim_cls.AdamW", "engine.torch", "loss.torch", "sched_factory.torch"]
+    "key", ["optim_cls.AdamW", "engine.torch", "metric.f1", "sched_factory.torch"]
 )
 def test_a_key_of_a_package_of_ours_that_is_not_installed_names_it(key: str) -> None:
     kind = key.partition(".")[0]
@@ -42,8 +42,9 @@ def test_a_key_of_a_package_of_ours_that_is_not_installed_names_it(key: str) -> 
 
 
 @pytest.mark.usefixtures("without_torch")
-def test_so_does_a_key_of_a_kind_that_core_has_too() -> None:
-    assert help_for("data.torch") == f"`data.torch` comes with {TORCH}: pip install {TORCH}"
+@pytest.mark.parametrize("key", ["data.torch", "loss.torch", "log.tensorboard"])
+def test_so_does_a_key_of_a_kind_that_core_has_too(key: str) -> None:
+    assert help_for(key) == f"`{key}` comes with {TORCH}: pip install {TORCH}"
 
 
 @pytest.mark.usefixtures("without_torch")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from offline_trainer.averages import decay_at
 from offline_trainer.engine import HostTensor
 from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
@@ -26,6 +27,7 @@ class WeightAverages:
         models: By name, on their device.
         decay: Share of the average that stays at each update.
         every_n_steps: How often it is updated.
+        warmup: Whether less of it stays at first, as `offline_trainer.averages.decay_at` says.
 
     >>> model = nn.Linear(1, 1, bias=False)
     >>> averages = WeightAverages({"model": model}, decay=0.5, every_n_steps=1)
@@ -38,7 +40,13 @@ class WeightAverages:
     0.5
     """
 
-    def __init__(self, models: Mapping[str, nn.Module], decay: float, every_n_steps: int) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        decay: float,
+        every_n_steps: int,
+        warmup: bool = False,
+    ) -> None:
         named = {
             f"{model_name}.{name}": parameter
             for model_name, model in models.items()
@@ -50,14 +58,17 @@ class WeightAverages:
         self._parameters = [named[name].data for name in self._names]
         # Steps of 1 - decay are lost in 16 bits, so averages of such weights have 32.
         self._averages = [_wide(parameter.clone()) for parameter in self._parameters]
-        self._share = 1.0 - decay
+        self._decay = decay
         self._every_n_steps = every_n_steps
+        self._warmup = warmup
 
     def update(self, step: int) -> None:
         """Move the averages towards the weights, if it is their turn."""
         if step % self._every_n_steps == 0 and self._averages:
             weights = [_wide(parameter) for parameter in self._parameters]
-            torch._foreach_lerp_(self._averages, weights, self._share)
+            update = step // self._every_n_steps
+            decay = decay_at(self._decay, update) if self._warmup else self._decay
+            torch._foreach_lerp_(self._averages, weights, 1.0 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

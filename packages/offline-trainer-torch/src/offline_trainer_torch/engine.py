@@ -5,7 +5,7 @@ Reads top to bottom as the loop calls it: prepare, build, setup, steps, schedule
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -188,6 +188,10 @@ class TorchEngine:
         """The current learning rate of each optimizer's first parameter group, by its name."""
         return {name: planned.learning_rate for name, planned in self.optimizers.items()}
 
+    def parameter_groups(self) -> dict[str, list[dict[str, float]]]:
+        """Of each optimizer the learning rate, momentum and weight decay of each of its groups."""
+        return {name: planned.group_settings() for name, planned in self.optimizers.items()}
+
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats; those on the device in one transfer."""
         waiting = [item for item in scalars if isinstance(item, torch.Tensor) and not item.is_cpu]
@@ -209,14 +213,32 @@ class TorchEngine:
         """
         return isolated_streams(self.device, seed)
 
-    def average_weights(self, decay: float, every_n_steps: int = 1) -> None:
+    def observe_gradients(self, observer: Callable[[Mapping[str, Scalar]], None]) -> None:
+        """Call the observer before each update with the norm of each gradient, not yet clipped.
+
+        Args:
+            observer: Gets lazy scalars by the parameters' names; with several models, the name of
+                a parameter's model comes first.
+        """
+        several = len(self.models) > 1
+        names = {
+            parameter: f"{model_name}.{name}" if several else name
+            for model_name, model in self.models.items()
+            for name, parameter in model.named_parameters()
+        }
+        self._updates.observe = lambda parameters, norms: observer(
+            dict(zip((names[each] for each in parameters), norms, strict=True))
+        )
+
+    def average_weights(self, decay: float, every_n_steps: int = 1, warmup: bool = False) -> None:
         """Keep an exponential moving average of the weights from here on.
 
         Args:
             decay: Share of the average that stays at each update.
             every_n_steps: How often it is updated.
+            warmup: Whether less of it stays at first.
         """
-        self._averages = WeightAverages(self.models, decay, every_n_steps)
+        self._averages = WeightAverages(self.models, decay, every_n_steps, warmup)
 
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which evaluation sees averaged weights, if some are kept."""

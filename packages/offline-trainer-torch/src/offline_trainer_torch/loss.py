@@ -1,8 +1,8 @@
-"""`loss.torch`: a torch loss on one output and one target of a batch."""
+"""`loss.torch`: a torch loss on values of the outputs, the targets and the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,11 +11,12 @@ from torch import nn
 from model_constructor.errors import ParameterError
 from offline_trainer.engine import Stage
 from offline_trainer.protocols import LossOutput
+from offline_trainer_torch.masks import masked_mean
 from offline_trainer_torch.paths import ValuePath, describe, select
 
 
 class TorchLoss:
-    """Applies a loss function to a prediction and a target picked by their paths.
+    """Applies a loss function to a prediction and a target, or to whatever it takes.
 
     Args:
         fn: A loss module such as ``nn.SmoothL1Loss``, or any ``fn(prediction, target)`` that
@@ -23,26 +24,60 @@ class TorchLoss:
         pred_path: Which of the model's outputs: a key, an index, a list of them, or ``"a.b"``.
             May be left out when there is one output.
         target_path: Which of the targets, likewise.
+        inputs: All that ``fn`` takes, in its order, for one that takes something else: paths that
+            start with ``outputs``, ``targets`` or ``batch``, such as ``outputs.anchor``.
+        mask_path: Where in the batch a mask is: the loss is the mean over the elements that it
+            chooses, each weighted by it. ``fn`` then needs ``reduction: none``. The mask has the
+            shape of what ``fn`` returns, or of its leading dimensions.
+        class_weights: A weight for each class, ``(C,)``: the ``weight`` of ``fn``, or the
+            ``pos_weight`` of an ``nn.BCEWithLogitsLoss``.
+
+    Raises:
+        ParameterError: ``fn`` is no function, or does not take what goes with it.
 
     >>> loss = TorchLoss(nn.MSELoss(), pred_path="y")
     >>> outputs, targets = {"y": torch.ones(2), "z": torch.zeros(2)}, torch.zeros(2)
     >>> loss(outputs=outputs, targets=targets, batch={}, stage="train").loss
     tensor(1.)
+    >>> loss = TorchLoss(nn.MSELoss(reduction="none"), pred_path="y", mask_path="mask")
+    >>> batch = {"mask": torch.tensor([1.0, 0.0])}
+    >>> outputs = {"y": torch.tensor([2.0, 9.0])}
+    >>> loss(outputs=outputs, targets=targets, batch=batch, stage="train").loss
+    tensor(4.)
     """
 
     def __init__(
         self,
-        fn: Callable[[Any, Any], Any],
+        fn: Callable[..., Any],
         pred_path: ValuePath = None,
         target_path: ValuePath = None,
+        inputs: Sequence[str | Sequence[str | int]] | None = None,
+        mask_path: ValuePath = None,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         if not callable(fn):
             raise ParameterError(
                 f"fn must be a loss such as {{_type_: nn.MSELoss}}, got {fn!r}", parameter="fn"
             )
+        if inputs is not None and (pred_path is not None or target_path is not None):
+            raise ParameterError(
+                "inputs are all that fn takes; pred_path and target_path are for one of each",
+                parameter="inputs",
+            )
+        reduction = getattr(fn, "reduction", "none")
+        if mask_path is not None and reduction != "none":
+            raise ParameterError(
+                f"a mask needs the loss of each element, and fn has reduction {reduction!r}",
+                parameter="mask_path",
+                help="add `reduction: none` to fn",
+            )
+        if class_weights is not None:
+            _give_class_weights(fn, class_weights)
         self.fn = fn
         self.pred_path = pred_path
         self.target_path = target_path
+        self._inputs = inputs
+        self._mask_path = mask_path
         self._takes_tensors = type(fn).__module__.startswith("torch.nn.")
         self._device: torch.device | None = None
 
@@ -52,10 +87,11 @@ class TorchLoss:
         Raises:
             ParameterError: A path leads nowhere or to a container, or the loss is no scalar.
         """
-        prediction = self._pick(outputs, self.pred_path, "pred_path")
-        target = self._pick(targets, self.target_path, "target_path")
-        self._follow(prediction)
-        loss = self.fn(prediction, target)
+        arguments = self._arguments(outputs, targets, batch)
+        self._follow(arguments[0])
+        loss = self.fn(*arguments)
+        if self._mask_path is not None:
+            loss = masked_mean(loss, select(batch, self._mask_path, parameter="mask_path"))
         if isinstance(loss, LossOutput):
             return loss
         if not isinstance(loss, torch.Tensor) or loss.ndim:
@@ -65,6 +101,15 @@ class TorchLoss:
                 help="use `reduction: mean`",
             )
         return LossOutput(loss)
+
+    def _arguments(self, outputs: Any, targets: Any, batch: Any) -> list[Any]:
+        if self._inputs is None:
+            return [
+                self._pick(outputs, self.pred_path, "pred_path"),
+                self._pick(targets, self.target_path, "target_path"),
+            ]
+        there = {"outputs": outputs, "targets": targets, "batch": batch}
+        return [self._pick(there, path, "inputs") for path in self._inputs]
 
     def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
         picked = select(value, path, parameter=parameter)
@@ -83,3 +128,19 @@ class TorchLoss:
         if isinstance(self.fn, nn.Module) and device is not None and device != self._device:
             self.fn.to(device)
             self._device = device
+
+
+def _give_class_weights(fn: Any, weights: Sequence[float]) -> None:
+    """Set the buffer of a loss module that holds the weights of classes.
+
+    Raises:
+        ParameterError: It has none.
+    """
+    name = "pos_weight" if isinstance(fn, nn.BCEWithLogitsLoss) else "weight"
+    if not isinstance(fn, nn.Module) or name not in fn._buffers:
+        raise ParameterError(
+            f"{type(fn).__name__} takes no weights of classes",
+            parameter="class_weights",
+            help="nn.CrossEntropyLoss, nn.NLLLoss and nn.BCEWithLogitsLoss do",
+        )
+    setattr(fn, name, torch.tensor(weights, dtype=torch.get_default_dtype()))

@@ -84,6 +84,21 @@ class PlannedOptimizer:
     def learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def group_settings(self) -> list[dict[str, float]]:
+        """Learning rate, momentum and weight decay of each group, as far as it has them."""
+        return [
+            {
+                name: float(value)
+                for name, value in (
+                    ("lr", group["lr"]),
+                    ("momentum", group.get("momentum", group.get("betas", (None,))[0])),
+                    ("weight_decay", group.get("weight_decay")),
+                )
+                if value is not None
+            }
+            for group in self.optimizer.param_groups
+        ]
+
     def step_schedule(self, interval: Interval, metrics: Mapping[str, float]) -> None:
         """Advance the schedule if it goes by this interval.
 

@@ -11,7 +11,7 @@ import pluggy
 
 from model_constructor.errors import ConfigPath
 from model_constructor.registry import Entry, Provider, Registrar
-from offline_trainer_torch.tables import OPTIMIZERS, SCHEDULERS
+from offline_trainer_torch.tables import METRICS, OPTIMIZERS, SCHEDULERS
 
 OT_PLUGIN_API = (1, 0)
 
@@ -41,7 +41,7 @@ def ot_register_components(registry: Registrar) -> None:
     registry.add_lazy(
         "loss.torch",
         "offline_trainer_torch.loss:TorchLoss",
-        help="A torch loss function on one output and one target.",
+        help="A torch loss function on outputs, targets and fields of the batch.",
         requires=_TORCH,
     )
     registry.add_lazy(
@@ -56,11 +56,24 @@ def ot_register_components(registry: Registrar) -> None:
         help="Builds a schedule of torch.optim.lr_scheduler over an optimizer.",
         requires=_TORCH,
     )
+    for name, help in METRICS.items():
+        registry.add_lazy(
+            f"metric.{name}",
+            f"offline_trainer_torch.metrics:{name}",
+            help=help,
+            requires=("torch", "torchmetrics"),
+        )
     registry.add_lazy(
-        "metric.accuracy",
-        "offline_trainer_torch.metrics:Accuracy",
-        help="Share of samples whose most likely class is the target.",
-        requires=("torch", "torchmetrics"),
+        "cb.profiler",
+        "offline_trainer_torch.profiler:Profiler",
+        help="Profile some steps: where their time goes.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "log.tensorboard",
+        "offline_trainer_torch.tensorboard_logger:TensorboardLogger",
+        help="Metrics as curves of TensorBoard, in the run directory.",
+        requires=("torch", "tensorboard"),
     )
     registry.add_lazy(
         "cmd.export",

@@ -43,7 +43,12 @@ class UpdateRunner:
         scaler: For fp16, else None.
         clip_norm: Upper bound of each optimizer's gradient norm, or None.
         clip_value: Bound of each gradient element, or None.
+
+    Attributes:
+        observe: Called before each update with the parameters that have a gradient, and its norms.
     """
+
+    observe: Callable[[Sequence[nn.Parameter], Sequence[torch.Tensor]], None] | None = None
 
     def __init__(
         self,
@@ -149,6 +154,8 @@ class UpdateRunner:
         """Clip; return norms that are all finite if and only if the gradient is."""
         gradients = planned.gradients()
         norms = each_norm(gradients)
+        if self.observe is not None:
+            self.observe([item for item in planned.parameters if item.grad is not None], norms)
         clips = self._clip_norm is not None or self._clip_value is not None
         if not clips and norms and norms[0].is_cpu:
             return norms  # looking at each on the host costs less than adding them up

@@ -17,12 +17,15 @@ class Ema:
         decay: Share of the average that stays at each update. The average looks back over about
             ``1 / (1 - decay)`` updates; a shorter run mostly averages its initial weights.
         every_n_steps: Update it after every so many optimizer steps.
+        warmup: Let the average look back less at first: at update n, counted over the whole run,
+            the decay is ``min(decay, (1 + n) / (10 + n))``. So a short run, too, averages what it
+            learned and not what it began with.
 
     Raises:
         ParameterError: The decay is not between 0 and 1, or the number not positive.
     """
 
-    def __init__(self, decay: float = 0.999, every_n_steps: int = 1) -> None:
+    def __init__(self, decay: float = 0.999, every_n_steps: int = 1, warmup: bool = False) -> None:
         if not 0 <= decay < 1:
             raise ParameterError(f"decay must be in [0, 1), got {decay}", parameter="decay")
         if every_n_steps < 1:
@@ -31,6 +34,7 @@ class Ema:
             )
         self._decay = decay
         self._every_n_steps = every_n_steps
+        self._warmup = warmup
 
     def attach(self, engine: Any) -> None:
         """Called once with the engine that has been set up.
@@ -41,4 +45,6 @@ class Ema:
         average_weights = getattr(engine, "average_weights", None)
         if average_weights is None:
             raise ParameterError(f"{type(engine).__name__} keeps no averaged weights")
-        average_weights(self._decay, self._every_n_steps)
+        # An engine that knows no warm-up is told of none.
+        options = {"warmup": True} if self._warmup else {}
+        average_weights(self._decay, self._every_n_steps, **options)

@@ -7,7 +7,9 @@ from pathlib import Path
 from model_constructor.errors import ParameterError, close_matches
 from model_constructor.signatures import OutputPath
 from offline_trainer.callbacks.hooks import Control, LoopState
-from offline_trainer.checkpoint.retention import Mode, Retention
+from offline_trainer.checkpoint.retention import Retention
+from offline_trainer.monitor import Mode, missing_metric
+from offline_trainer.notices import notice
 from offline_trainer.saving import OnSaveError, SaveSettings
 
 
@@ -68,6 +70,8 @@ class ModelCheckpoint:
         self._every_n_steps = every_n_steps
         self._every_n_epochs = every_n_epochs
         self._after_validation = monitor is not None and not (every_n_steps or every_n_epochs)
+        self._monitor = monitor
+        self._told_of_missing = False
 
     def on_train_step_end(self, state: LoopState, control: Control) -> None:
         """Ask for a save when the step is due."""
@@ -76,8 +80,12 @@ class ModelCheckpoint:
 
     def on_validation_end(self, state: LoopState, control: Control) -> None:
         """Ask for a save when a metric decides and nothing else says when."""
+        if state.stage != "val":
+            return
         if self._after_validation:
             control.save = True
+        if (self._monitor or "").startswith("val_"):
+            self._look_for_monitor(state)
 
     def on_epoch_end(self, state: LoopState, control: Control) -> None:
         """Ask for a save when the epoch is due."""
@@ -88,3 +96,13 @@ class ModelCheckpoint:
         """Ask for a save at the end."""
         if self._save_last:
             control.save = True
+        self._look_for_monitor(state)
+
+    def _look_for_monitor(self, state: LoopState) -> None:
+        """Say once that the metric is not there, where it should have been measured by now."""
+        if self._monitor is None or self._monitor in state.metrics or self._told_of_missing:
+            return
+        self._told_of_missing = True
+        missing = missing_metric(self._monitor, state.metrics)
+        near = f"; did you mean `{missing.suggestions[0]}`?" if missing.suggestions else ""
+        notice(f"cb.model_checkpoint names no checkpoint the best: {missing.message}{near}")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from model_constructor.errors import ParameterError, close_matches
+from model_constructor.errors import ParameterError
+from offline_trainer.monitor import Mode, check_mode
 
 ALWAYS_KEPT = 2
 """How many of the newest checkpoints no setting removes."""
-
-Mode = Literal["min", "max"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +36,7 @@ class Retention:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name} must be at least 1, got {value}", parameter=name)
-        if self.mode not in ("min", "max"):
-            raise ParameterError(
-                f"mode must be min or max, got {self.mode!r}",
-                parameter="mode",
-                suggestions=close_matches(self.mode, ("min", "max")),
-            )
+        check_mode(self.mode)
         if self.save_top_k is not None and self.monitor is None:
             raise ParameterError(
                 "save_top_k needs `monitor`, the metric to compare by",

@@ -15,6 +15,8 @@ _LEADING = ("epoch", "loss")
 class StdoutLogger:
     """Print each row of metrics as one line.
 
+    Numbers of a table, such as a confusion matrix (``name/row/column``), are left to the files.
+
     Args:
         every_n_steps: Print training rows only at multiples of this step; every row by default.
             Validation and test rows are always printed.
@@ -22,6 +24,8 @@ class StdoutLogger:
     Raises:
         ParameterError: The number is not positive.
     """
+
+    immediate = True  # its lines stand in order with those of the run itself
 
     def __init__(self, every_n_steps: int | None = None) -> None:
         if every_n_steps is not None and every_n_steps < 1:
@@ -38,12 +42,21 @@ class StdoutLogger:
         if stage == "train" and self._every_n_steps and step % self._every_n_steps:
             return
         names = [n for n in _LEADING if n in metrics] + [n for n in metrics if n not in _LEADING]
-        parts = [f"{name} {format_number(metrics[name])}" for name in names]
+        parts = [f"{name} {format_number(metrics[name])}" for name in names if not in_table(name)]
         # Not click.echo, which writes past the live progress display.
         sys.stdout.write(f"{stage:<5}  step {step:<6}  {'  '.join(parts)}\n")
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def in_table(name: str) -> bool:
+    """Whether a number is one of a table, of which there may be many.
+
+    >>> in_table("confusion_matrix/0/3"), in_table("recall/3"), in_table("loss")
+    (True, False, False)
+    """
+    return name.count("/") > 1
 
 
 def format_number(value: float) -> str:

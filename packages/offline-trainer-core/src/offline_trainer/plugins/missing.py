@@ -12,7 +12,6 @@ _TORCH = "offline-trainer-torch"
 FIRST_PARTY_KINDS: Mapping[str, str] = {
     "cmd": _TORCH,
     "engine": _TORCH,
-    "loss": _TORCH,
     "metric": _TORCH,
     "optim_cls": _TORCH,
     "optim_factory": _TORCH,
@@ -21,7 +20,12 @@ FIRST_PARTY_KINDS: Mapping[str, str] = {
 }
 """Kind → the distribution of ours that brings it; a test compares it with what that registers."""
 
-FIRST_PARTY_KEYS: Mapping[str, str] = {"data.torch": _TORCH}
+FIRST_PARTY_KEYS: Mapping[str, str] = {
+    "cb.profiler": _TORCH,
+    "data.torch": _TORCH,
+    "log.tensorboard": _TORCH,
+    "loss.torch": _TORCH,
+}
 """Key → distribution, for keys of a kind that core has too."""
 
 _MAX_LISTED = 3

@@ -27,6 +27,9 @@ class Variable:
         self.gradient: Array | None = None
         self._parents = parents
 
+    def __float__(self) -> float:
+        return float(self.value)
+
     def __add__(self, other: Variable | Array | float) -> Variable:
         other = _variable(other)
         return Variable(

@@ -7,8 +7,9 @@ A config uses it with ``imports: [offline_trainer.testing.numpy_engine]`` and
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from model_constructor.errors import ParameterError
 from model_constructor.graph.ir import GraphIR, Ref
 from model_constructor.instantiate import instantiate_value
 from model_constructor.registry import Registrar, Registry
+from offline_trainer.averages import decay_at
 from offline_trainer.engine import (
     EvalOutput,
     HostState,
@@ -118,6 +120,8 @@ class NumpyEngine:
         self._given_rates: dict[str, float] = {}
         self._schedules: dict[str, SchedulerBundle] = {}
         self._averages: dict[str, Array] | None = None
+        self._decay_at: Callable[[int], float] = lambda update: 1.0
+        self._observe_gradients: Callable[[Mapping[str, Scalar]], None] | None = None
         for plan in task.optimizers:
             parameters = {
                 f"{name}.{parameter}": variable
@@ -144,6 +148,8 @@ class NumpyEngine:
             if np.isfinite(
                 [update_loss, *(optimizer.gradient_norm() for optimizer in moved)]
             ).all():
+                if self._observe_gradients is not None:
+                    self._observe_gradients(self._gradient_norms(update))
                 for name in update.optimizers:
                     self._clip(name, update_logs)
                     self._optimizers[name].step()
@@ -158,9 +164,10 @@ class NumpyEngine:
         self._clear_gradients()
         self._steps += 1
         if self._averages is not None and self._steps % self._average_every_n_steps == 0:
+            share = 1 - self._decay_at(self._steps // self._average_every_n_steps)
             for name, variable in self._parameters().items():
                 average = self._averages[name]
-                self._averages[name] = average + (1 - self._decay) * (variable.value - average)
+                self._averages[name] = average + share * (variable.value - average)
         return StepOutput(loss, logs, stepped=finite, finite=finite)
 
     def _differentiate(self, update: Update, window: Window) -> tuple[float, dict[str, float]]:
@@ -200,6 +207,21 @@ class NumpyEngine:
     def learning_rates(self) -> dict[str, float]:
         return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
 
+    def parameter_groups(self) -> dict[str, list[dict[str, float]]]:
+        return {name: [{"lr": optimizer.lr}] for name, optimizer in self._optimizers.items()}
+
+    def observe_gradients(self, observer: Callable[[Mapping[str, Scalar]], None]) -> None:
+        self._observe_gradients = observer
+
+    def _gradient_norms(self, update: Update) -> dict[str, float]:
+        prefix = f"{next(iter(self._task.models))}." if len(self._task.models) == 1 else ""
+        return {
+            name.removeprefix(prefix): float(np.sqrt((parameter.gradient**2).sum()))
+            for optimizer in update.optimizers
+            for name, parameter in self._optimizers[optimizer].parameters.items()
+            if parameter.gradient is not None
+        }
+
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         return [float(scalar) for scalar in scalars]
 
@@ -213,8 +235,9 @@ class NumpyEngine:
         finally:
             self._generator.bit_generator.state = state
 
-    def average_weights(self, decay: float, every_n_steps: int = 1) -> None:
-        self._decay, self._average_every_n_steps = decay, every_n_steps
+    def average_weights(self, decay: float, every_n_steps: int = 1, warmup: bool = False) -> None:
+        self._average_every_n_steps = every_n_steps
+        self._decay_at = partial(decay_at, decay) if warmup else lambda update: decay
         self._averages = {name: v.value for name, v in self._parameters().items()}
 
     @contextmanager
