@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from model_constructor.config.resolve import ResolvedConfig
@@ -96,10 +97,15 @@ def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin 
     return Origin("resumed" if resumed else "weights", path, start.manifest.sha256)
 
 
-def _versions(plugins: Plugins) -> dict[str, str]:
+@cache
+def _own_versions() -> dict[str, str]:
     from importlib_metadata import version  # `ot check` does without it
 
-    versions = {name: version(name) for name in _PACKAGES}
+    return {name: version(name) for name in _PACKAGES}
+
+
+def _versions(plugins: Plugins) -> dict[str, str]:
+    versions = dict(_own_versions())
     for plugin, rows in plugins.call_each("ot_environment", thorough=False):
         failure = rows
         if not isinstance(rows, Exception):

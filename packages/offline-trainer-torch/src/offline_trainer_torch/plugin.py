@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -133,6 +134,7 @@ def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
     return rows
 
 
+@cache
 def _version(distribution: str) -> str | None:
     # Imported here: it loads the email package, and every `ot` command loads this module.
     from importlib.metadata import PackageNotFoundError, version
