@@ -152,6 +152,9 @@ class Task:
         optimizers: In the order in which the config has them.
         clip_grad_norm: Upper bound of each optimizer's total gradient norm, or None.
         clip_grad_value: Bound of each gradient element, or None.
+        stays_at_nonfinite: After a step that is not finite the run ends or goes back, so that an
+            engine that leaves out updates on the device leaves out all that follow, too: the state
+            is then still that of the step in question when the loop learns of it.
     """
 
     models: Mapping[str, Any]
@@ -160,6 +163,7 @@ class Task:
     registry: Registry
     clip_grad_norm: float | None = None
     clip_grad_value: float | None = None
+    stays_at_nonfinite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,9 @@ class Engine(Protocol):
 
     Optional: ``threads() -> int``, called after `prepare`: how many threads of the host compute,
     for run.json. Sums that are split over another number of threads may differ in their last bits.
+    ``find_non_finite(window) -> str | None``: which tensor is not finite, in words: of the models
+    and optimizers as they are, then, unless the window is None, of the step over it, which is
+    repeated without changing anything.
     """
 
     def prepare(self, run: RunSettings) -> str:

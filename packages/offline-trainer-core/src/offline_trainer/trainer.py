@@ -19,6 +19,7 @@ from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.loop import Loop, LoopOptions
+from offline_trainer.non_finite import OnNonfinite
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress, choose_progress
 from offline_trainer.protocols import (
@@ -47,6 +48,10 @@ class DefaultTrainer:
         accumulate_grad_batches: Batches of one optimizer step.
         clip_grad_norm: Upper bound of the total gradient norm.
         clip_grad_value: Bound of each gradient element.
+        on_nonfinite: What a step means whose loss or gradient is not finite. Its update is left
+            out. ``raise`` ends the run and names what was not finite first; ``skip`` counts it and
+            goes on; ``rollback`` goes back to the last checkpoint and leaves out the batches of
+            that step, at most three times. What an fp16 loss scaler skips is none of these.
         test_after_fit: Evaluate on the test set at the end, if the datamodule has one.
         progress: Show a progress display.
 
@@ -65,6 +70,7 @@ class DefaultTrainer:
         accumulate_grad_batches: int = 1,
         clip_grad_norm: float | None = None,
         clip_grad_value: float | None = None,
+        on_nonfinite: OnNonfinite = "raise",
         test_after_fit: bool = True,
         progress: bool = True,
     ) -> None:
@@ -96,6 +102,7 @@ class DefaultTrainer:
             val_every_n_epochs=None if val_every_n_steps else val_every_n_epochs,
             val_every_n_steps=val_every_n_steps,
             accumulate_grad_batches=accumulate_grad_batches,
+            on_nonfinite=on_nonfinite,
         )
         self._clip_grad_norm = clip_grad_norm
         self._clip_grad_value = clip_grad_value
@@ -142,6 +149,7 @@ class DefaultTrainer:
             registry,
             self._clip_grad_norm,
             self._clip_grad_value,
+            stays_at_nonfinite=self._options.on_nonfinite != "skip",
         )
         context.engine.setup(task, context.example_batch)
         if context.init_from is not None:

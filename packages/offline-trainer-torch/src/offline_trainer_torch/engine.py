@@ -41,6 +41,7 @@ from offline_trainer_torch.model_state import (
     restore_models,
     save_models,
 )
+from offline_trainer_torch.non_finite import first_in_state, first_in_step
 from offline_trainer_torch.packing import pack, unpack
 from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
 from offline_trainer_torch.precision import autocast, check_precision, make_scaler
@@ -50,7 +51,7 @@ from offline_trainer_torch.random_streams import (
     save_streams,
 )
 from offline_trainer_torch.shapes import trace_shapes
-from offline_trainer_torch.updates import UpdateRunner
+from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
 
 
 class TorchEngine:
@@ -141,6 +142,7 @@ class TorchEngine:
             self._scaler,
             task.clip_grad_norm,
             task.clip_grad_value,
+            task.stays_at_nonfinite,
         )
         self._step = 0
 
@@ -149,8 +151,7 @@ class TorchEngine:
 
         With several updates, the loss is their sum.
         """
-        total = sum(item.weight for item in window) or 1.0
-        placed = [(place(item.data, self.device), item.weight / total) for item in window]
+        placed = self._placed(window)
         for planned in self.optimizers.values():
             planned.stepped = False
         updates = self._objective.updates(self._step, tuple(self.optimizers))
@@ -167,6 +168,22 @@ class TorchEngine:
         """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
         with self._evaluating():
             return self._objective.evaluate(self.models, place(batch, self.device), stage)
+
+    def find_non_finite(self, window: Window | None) -> str | None:
+        """Which tensor is not finite, in words, or None; nothing is changed.
+
+        Args:
+            window: The step over it is repeated if all of the state is finite.
+        """
+        found = first_in_state(self.models, self.optimizers, self._not_finite)
+        if found is not None or window is None:
+            return found
+        updates = self._objective.updates(self._step, tuple(self.optimizers))
+        with self.isolate_rng():
+            placed = self._placed(window)
+            found = first_in_step(self.models, updates, placed, self._autocast)
+        self._updates.clear_gradients()
+        return found
 
     def predict_step(self, batch: Any) -> Any:
         """The outputs for one batch as nested containers of numpy arrays."""
@@ -278,7 +295,11 @@ class TorchEngine:
         scaler = unpack(values["engine"]["scaler"], _no_tensor)
         if self._scaler is not None and scaler:
             self._scaler.load_state_dict(scaler)
-        self._updates.clear_gradients()
+        self._updates.forget()
+
+    def _placed(self, window: Window) -> PlacedWindow:
+        total = sum(item.weight for item in window) or 1.0
+        return [(place(item.data, self.device), item.weight / total) for item in window]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
