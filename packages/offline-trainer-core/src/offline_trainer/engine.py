@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from model_constructor.errors import ParameterError, close_matches
+from model_constructor.errors import ConfigPath, ParameterError, close_matches
 
 if TYPE_CHECKING:
     from model_constructor.graph.ir import GraphIR
@@ -134,12 +134,18 @@ class OptimizerPlan:
     """One optimizer to build: which models it updates, by which factory, on which schedule.
 
     `name` is the model's name when the config has an optimizer per model, else ``"optimizer"``.
+
+    Attributes:
+        path: Where the config has the optimizer, for errors.
+        scheduler_path: Where it has the schedule.
     """
 
     name: str
     models: tuple[str, ...]
     factory: OptimizerFactory
     scheduler_factory: SchedulerFactory | None = None
+    path: ConfigPath = ("optimizer",)
+    scheduler_path: ConfigPath = ("scheduler",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +276,10 @@ class Engine(Protocol):
         """
 
     def learning_rates(self) -> dict[str, float]:
-        """The current learning rate of each optimizer's first parameter group, by its name."""
+        """The current learning rate of each optimizer, by its name.
+
+        That of its first parameter group; those of others by ``<optimizer>/<group>``.
+        """
 
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats, in one transfer."""

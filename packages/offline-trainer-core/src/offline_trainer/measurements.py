@@ -57,9 +57,7 @@ class Measurements:
             return False
         if self.non_finite.skipped:
             values["skipped_steps"] = float(self.non_finite.skipped)
-        rates = self.engine.learning_rates()
-        single = len(rates) == 1
-        values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
+        values |= _named_rates(self.engine.learning_rates())
         self.log(values, "train")
         return True
 
@@ -99,3 +97,18 @@ class Measurements:
         self._places.clear()
         if "non_finite" in saved:  # not in checkpoints of version 0.1
             self.non_finite.load_state_dict(saved["non_finite"])
+
+
+def _named_rates(rates: Mapping[str, float]) -> dict[str, float]:
+    """Learning rates as they are logged: ``lr``, ``lr/<optimizer>``, ``lr/<group>`` and so on.
+
+    >>> _named_rates({"optimizer": 0.1, "optimizer/head": 0.2})
+    {'lr': 0.1, 'lr/head': 0.2}
+    >>> _named_rates({"actor": 0.1, "critic": 0.2})
+    {'lr/actor': 0.1, 'lr/critic': 0.2}
+    """
+    optimizers = {name.partition("/")[0] for name in rates}
+    if len(optimizers) > 1:
+        return {f"lr/{name}": rate for name, rate in rates.items()}
+    (single,) = optimizers or {""}
+    return {f"lr{name.removeprefix(single)}": rate for name, rate in rates.items()}

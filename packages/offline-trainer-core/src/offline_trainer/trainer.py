@@ -248,6 +248,8 @@ def plan_optimizers(
             (name,),
             factory,
             schedules.get(name) if isinstance(schedules, Mapping) else schedules,
+            ("optimizer", name),
+            ("scheduler", name) if isinstance(schedules, Mapping) else ("scheduler",),
         )
         for name, factory in optimizer_factory.items()
     ]

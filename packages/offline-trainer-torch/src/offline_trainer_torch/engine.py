@@ -44,13 +44,19 @@ from offline_trainer_torch.model_state import (
 from offline_trainer_torch.non_finite import first_in_state, first_in_step
 from offline_trainer_torch.packing import pack, unpack
 from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
-from offline_trainer_torch.precision import autocast, check_precision, make_scaler
+from offline_trainer_torch.precision import (
+    autocast,
+    check_precision,
+    check_scaler,
+    make_scaler,
+)
 from offline_trainer_torch.random_streams import (
     isolated_streams,
     restore_streams,
     save_streams,
 )
 from offline_trainer_torch.shapes import trace_shapes
+from offline_trainer_torch.untrained import leave_untrained
 from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
 
 
@@ -130,6 +136,7 @@ class TorchEngine:
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
+            leave_untrained(self.models, task.optimizers)
         self._averages = None
         self._not_finite = non_finite_buffers(self.models)
         self._objective = task.objective
@@ -202,8 +209,13 @@ class TorchEngine:
             planned.step_schedule(interval, metrics)
 
     def learning_rates(self) -> dict[str, float]:
-        """The current learning rate of each optimizer's first parameter group, by its name."""
-        return {name: planned.learning_rate for name, planned in self.optimizers.items()}
+        """The current learning rate of each optimizer, by its name; of its further parameter
+        groups, by ``<optimizer>/<group>``.
+        """
+        rates: dict[str, float] = {}
+        for planned in self.optimizers.values():
+            rates |= planned.learning_rates()
+        return rates
 
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats; those on the device in one transfer."""
@@ -282,17 +294,22 @@ class TorchEngine:
                 f"this config has {', '.join(self.optimizers)}"
             )
         for name, planned in self.optimizers.items():
-            planned.check(saved[name])
+            planned.check(saved[name], tensors["optimizer"])
+        if self._averages is not None:
+            self._averages.check(tensors.get("ema"))
+        scaler = unpack(values["engine"]["scaler"], _no_tensor)
+        if self._scaler is not None and scaler:
+            check_scaler(scaler, self._scaler)
+        step = int(values["engine"]["step"])
         restore_streams(self.device, tensors["rng"])
         restore_models(self.models, tensors["model"], values["model"])
         if self._averages is not None:
             self._averages.restore(tensors.get("ema"))
         elif "ema" in tensors:
             notice("the checkpoint's averaged weights are left out: the config has no cb.ema")
-        self._step = values["engine"]["step"]
+        self._step = step
         for name, planned in self.optimizers.items():
             planned.restore(saved[name], tensors["optimizer"])
-        scaler = unpack(values["engine"]["scaler"], _no_tensor)
         if self._scaler is not None and scaler:
             self._scaler.load_state_dict(scaler)
         self._updates.forget()

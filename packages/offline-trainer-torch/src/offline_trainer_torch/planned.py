@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from model_constructor.errors import ConfigPath, ParameterError
 from offline_trainer.engine import HostTensor, Interval, Json, OptimizerPlan, Scalar
 from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
@@ -30,6 +33,7 @@ class PlannedOptimizer:
 
     Attributes:
         given: The optimizer's settings as the config gives them, for each group.
+        labels: What each group is called in logs.
         parameters: What it updates, in the order of its groups.
         needs_closure: It evaluates the loss itself, several times a step (L-BFGS).
         skips_on_device: It can leave out an update on the device's word, so nothing waits for it.
@@ -40,6 +44,7 @@ class PlannedOptimizer:
     optimizer: torch.optim.Optimizer
     bundle: SchedulerBundle | None
     given: list[dict[str, Json]]
+    labels: list[str] = field(default_factory=lambda: [""])
     parameters: list[nn.Parameter] = field(init=False)
     needs_closure: bool = field(init=False)
     skips_on_device: bool = field(init=False)
@@ -84,6 +89,14 @@ class PlannedOptimizer:
     def learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def learning_rates(self) -> dict[str, float]:
+        """The first group's learning rate by the optimizer's name, the others' with their own."""
+        groups = zip(self.labels, self.optimizer.param_groups, strict=True)
+        return {
+            f"{self.name}/{label}" if label and index else self.name: float(group["lr"])
+            for index, (label, group) in enumerate(groups)
+        }
+
     def step_schedule(self, interval: Interval, metrics: Mapping[str, float]) -> None:
         """Advance the schedule if it goes by this interval.
 
@@ -119,18 +132,20 @@ class PlannedOptimizer:
             "seen": dict(self._seen),
         }
 
-    def check(self, saved: Json) -> None:
+    def check(self, saved: Json, tensors: Mapping[str, HostTensor]) -> None:
         """Compare a saved state with what is live, changing nothing.
 
         Raises:
-            StateMismatchError: It is another optimizer, or of other parameters.
+            StateMismatchError: It is another optimizer, or of other parameters; or the config's new
+                schedule is too short.
         """
         shapes = [list(item.shape) for item in self.parameters]
-        groups = len(self.optimizer.param_groups)
+        groups = [len(group["params"]) for group in self.optimizer.param_groups]
+        saved_groups = [len(group["params"]) for group in saved["state"]["param_groups"]]
         for what, here, there in (
             ("class", type(self.optimizer).__name__, saved["class"]),
             ("parameter shapes", shapes, saved["shapes"]),
-            ("number of parameter groups", groups, len(saved["state"]["param_groups"])),
+            ("number of parameters in each group", groups, saved_groups),
         ):
             if here != there:
                 raise StateMismatchError(
@@ -138,6 +153,33 @@ class PlannedOptimizer:
                     f"in this config and {there} in the checkpoint",
                     help="go back to the config that the checkpoint was written with",
                 )
+
+        def take(name: str) -> Any:
+            return tensors[name]
+
+        unpack(saved["state"], take)
+        if self.bundle is None:
+            return
+        if not self._changes(saved):
+            unpack(saved["schedule"], take)
+            return
+        with self._unchanged_afterwards(self.bundle.scheduler):
+            self._advance_schedule(saved)
+
+    @contextmanager
+    def _unchanged_afterwards(self, scheduler: Any) -> Iterator[None]:
+        """A context after which the settings and the schedule are what they were."""
+        groups = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.optimizer.param_groups
+        ]
+        schedule = copy.deepcopy(scheduler.state_dict())
+        try:
+            yield
+        finally:
+            for live, kept in zip(self.optimizer.param_groups, groups, strict=True):
+                live.update(kept)
+            scheduler.load_state_dict(schedule)
 
     def restore(self, saved: Json, tensors: Mapping[str, HostTensor]) -> None:
         """Set both to a saved state that `check` has accepted.
@@ -218,7 +260,7 @@ class PlannedOptimizer:
                 if given["lr"]:
                     group["lr"] = group["lr"] * there["lr"] / given["lr"]
             return
-        times = self._seen[self.bundle.interval] // self.bundle.frequency
+        times = saved["seen"][self.bundle.interval] // self.bundle.frequency
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch expects a step of the optimizer before
             try:
@@ -252,11 +294,28 @@ def _planned(
 ) -> PlannedOptimizer:
     chosen = {name: models[name] for name in plan.models}
     over = next(iter(chosen.values())) if len(chosen) == 1 else nn.ModuleDict(chosen)
-    optimizer = plan.factory.build(over, registry=registry)
+    with _errors_at(plan.path):
+        optimizer = plan.factory.build(over, registry=registry)
     given = [_settings(group) for group in optimizer.param_groups]
     factory = plan.scheduler_factory
-    bundle = factory.build(optimizer, registry=registry) if factory is not None else None
-    return PlannedOptimizer(plan.name, optimizer, bundle, given)
+    with _errors_at(plan.scheduler_path):
+        bundle = factory.build(optimizer, registry=registry) if factory is not None else None
+    name_groups = getattr(plan.factory, "group_labels", _numbers)
+    labels = name_groups(len(optimizer.param_groups))
+    return PlannedOptimizer(plan.name, optimizer, bundle, given, labels)
+
+
+@contextmanager
+def _errors_at(path: ConfigPath) -> Iterator[None]:
+    """A context in which what a component says of its own parameters is said of the config's."""
+    try:
+        yield
+    except ParameterError as error:
+        raise error.within(*path) from error
+
+
+def _numbers(groups: int) -> list[str]:
+    return [str(index) for index in range(groups)]
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Json]:
