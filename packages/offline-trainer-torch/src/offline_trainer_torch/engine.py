@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from model_constructor.errors import ParameterError
 from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
 from model_constructor.torch.builder import build
@@ -58,6 +59,7 @@ from offline_trainer_torch.random_streams import (
 from offline_trainer_torch.shapes import trace_shapes
 from offline_trainer_torch.untrained import leave_untrained
 from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
+from offline_trainer_torch.weight_modes import WeightModes
 
 
 class TorchEngine:
@@ -137,6 +139,7 @@ class TorchEngine:
                 initialise_models(self.models, task.objective, names, batch)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
             leave_untrained(self.models, task.optimizers)
+            self._weight_modes = WeightModes(self.optimizers)
         self._averages = None
         self._not_finite = non_finite_buffers(self.models)
         self._objective = task.objective
@@ -244,11 +247,22 @@ class TorchEngine:
         Args:
             decay: Share of the average that stays at each update.
             every_n_steps: How often it is updated.
+
+        Raises:
+            ParameterError: An optimizer averages the weights itself.
         """
+        if self._weight_modes:
+            raise ParameterError(
+                "an optimizer of this run averages the weights itself, and evaluates and saves "
+                "the averages",
+                help="remove cb.ema, or choose an optimizer that is not schedule-free",
+            )
         self._averages = WeightAverages(self.models, decay, every_n_steps)
 
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which evaluation sees averaged weights, if some are kept."""
+        if self._weight_modes:
+            return self._weight_modes.evaluating()
         return self._averages.in_place() if self._averages is not None else nullcontext()
 
     def snapshot(self, into: HostState | None = None) -> HostState:
@@ -263,8 +277,10 @@ class TorchEngine:
             copies["ema"] = HostCopies(earlier.get("ema"))
             self._averages.save(copies["ema"])
         scaler = self._scaler.state_dict() if self._scaler is not None else None
+        with self._weight_modes.evaluating() if self._weight_modes else nullcontext():
+            model_values = save_models(self.models, copies["model"])
         values = {
-            "model": save_models(self.models, copies["model"]),
+            "model": model_values,
             "optimizer": {
                 name: item.save(copies["optimizer"]) for name, item in self.optimizers.items()
             },

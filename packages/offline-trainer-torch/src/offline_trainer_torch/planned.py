@@ -36,6 +36,7 @@ class PlannedOptimizer:
         labels: What each group is called in logs.
         parameters: What it updates, in the order of its groups.
         needs_closure: It evaluates the loss itself, several times a step (L-BFGS).
+        has_modes: It trains on other weights than those to evaluate; see `WeightModes`.
         skips_on_device: It can leave out an update on the device's word, so nothing waits for it.
         stepped: Whether it moved in the latest train step, for schedules that go by steps.
     """
@@ -47,6 +48,7 @@ class PlannedOptimizer:
     labels: list[str] = field(default_factory=lambda: [""])
     parameters: list[nn.Parameter] = field(init=False)
     needs_closure: bool = field(init=False)
+    has_modes: bool = field(init=False)
     skips_on_device: bool = field(init=False)
     stepped: Scalar = False
     _seen: dict[Interval, int] = field(default_factory=lambda: {"step": 0, "epoch": 0, "metric": 0})
@@ -58,6 +60,8 @@ class PlannedOptimizer:
         self.parameters = [item for group in groups for item in group["params"]]
         closure = inspect.signature(self.optimizer.step).parameters.get("closure")
         self.needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+        modes = (getattr(self.optimizer, name, None) for name in ("train", "eval"))
+        self.has_modes = all(map(callable, modes))
         # Fused optimizers read `found_inf`; torch's own loss scaler relies on the same.
         supported = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.skips_on_device = bool(supported) and all(item.is_cuda for item in self.parameters)
@@ -122,11 +126,16 @@ class PlannedOptimizer:
         if self.bundle is not None:
             state = self.bundle.scheduler.state_dict()
             schedule = pack(state, f"{self.name}.schedule", copies)
+        trained: Json = None
+        if self.has_modes and any(self.optimizer.state.values()):
+            weights = [item.detach() for item in self.parameters]
+            trained = pack(weights, f"{self.name}.trained", copies)
         return {
             "class": type(self.optimizer).__name__,
             "shapes": [list(item.shape) for item in self.parameters],
             "given": self.given,
             "state": pack(self.optimizer.state_dict(), self.name, copies),
+            **({"trained": trained} if trained is not None else {}),
             "schedule_at_start": self._schedule_at_start,
             "schedule": schedule,
             "seen": dict(self._seen),
@@ -157,7 +166,7 @@ class PlannedOptimizer:
         def take(name: str) -> Any:
             return tensors[name]
 
-        unpack(saved["state"], take)
+        unpack([saved["state"], saved.get("trained")], take)
         if self.bundle is None:
             return
         if not self._changes(saved):
@@ -200,10 +209,16 @@ class PlannedOptimizer:
             self._advance_schedule(saved)
         state = unpack(saved["state"], take)
         for group, live in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
-            ours = live.keys() - {"params"} if changes else live.keys() & {*_IMPLEMENTATION}
+            ours = self._settings_in(live) if changes else live.keys() & {*_IMPLEMENTATION}
             group.update({key: live[key] for key in ours})
         self.optimizer.load_state_dict(state)
         self._keep_saved_dtypes(state["state"])
+        if self.has_modes and saved.get("trained") is not None:
+            with torch.no_grad():
+                for parameter, weight in zip(
+                    self.parameters, unpack(saved["trained"], take), strict=True
+                ):
+                    parameter.copy_(weight)
         if self.bundle is not None and not changes:
             self.bundle.scheduler.load_state_dict(unpack(saved["schedule"], take))
         self.stepped = False
@@ -231,6 +246,12 @@ class PlannedOptimizer:
                 f"schedule: {before} → {now}" if before != now else f"schedule: another {now}"
             ]
         return list(dict.fromkeys(changed))
+
+    def _settings_in(self, group: Mapping[str, Any]) -> set[str]:
+        """The keys of a group that are settings, not what the optimizer counts there itself."""
+        arguments = inspect.signature(type(self.optimizer)).parameters
+        counted = self.optimizer.defaults.keys() - arguments.keys()
+        return group.keys() - {"params", *counted}
 
     def _schedule_settings(self) -> Json:
         """What a schedule that has not been advanced is."""
