@@ -30,7 +30,7 @@ from offline_trainer.measurements import Measurements
 from offline_trainer.non_finite import MOST_ROLLBACKS, NonFiniteSteps, OnNonfinite, Place
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
-from offline_trainer.protocols import DataModule, Metric, Objective
+from offline_trainer.protocols import DataModule, Metric, Objective, RunLength
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
 from offline_trainer.run.line_file import FileEnd, LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
@@ -50,6 +50,22 @@ class LoopOptions:
     val_every_n_steps: int | None = None
     accumulate_grad_batches: int = 1
     on_nonfinite: OnNonfinite = "raise"
+
+    def length(self, epoch_length: int | None) -> RunLength:
+        """How long the run is, a length in time left aside.
+
+        Args:
+            epoch_length: Batches of an epoch, where that is known.
+
+        >>> LoopOptions(max_epochs=3, accumulate_grad_batches=4).length(10)
+        RunLength(steps=9, epochs=3)
+        """
+        steps, epochs = self.max_steps, self.max_epochs
+        if epoch_length:
+            steps_of_epoch = -(-epoch_length // self.accumulate_grad_batches)
+            steps = min(steps, epochs * steps_of_epoch)
+            epochs = min(epochs, math.ceil(steps / steps_of_epoch)) if steps < math.inf else epochs
+        return RunLength(*(int(n) if math.isfinite(n) else None for n in (steps, epochs)))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_constructor.errors import ParameterError
+from model_constructor.errors import ConfigPath, ParameterError
 from model_constructor.registry import Registry
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
@@ -29,6 +29,7 @@ from offline_trainer.protocols import (
     Loss,
     Metric,
     OptimizerFactory,
+    RunLength,
     SchedulerFactory,
 )
 from offline_trainer.run.line_file import FileEnd
@@ -141,6 +142,9 @@ class DefaultTrainer:
         models = model if isinstance(model, Mapping) else {"model": model}
         if io is not None and loss is not None and hasattr(context.objective, "bind"):
             context.objective.bind(io, loss)
+        scheduler_factory = for_length(
+            scheduler_factory, self._options.length(context.epoch_length)
+        )
         plans = plan_optimizers(models, optimizer_factory, scheduler_factory)
         task = Task(
             models,
@@ -215,13 +219,8 @@ class DefaultTrainer:
             }
 
     def _choose_progress(self, epoch_length: int | None) -> Progress:
-        options = self._options
-        steps = options.max_steps
-        if epoch_length is not None:
-            steps = min(
-                steps, options.max_epochs * -(-epoch_length // options.accumulate_grad_batches)
-            )
-        return choose_progress(self._progress, _whole(steps), _whole(options.max_epochs))
+        steps = self._options.length(epoch_length).steps
+        return choose_progress(self._progress, steps, _whole(self._options.max_epochs))
 
 
 def _shortest(lengths: Sequence[Duration], unit: Unit) -> float:
@@ -253,6 +252,31 @@ def plan_optimizers(
         )
         for name, factory in optimizer_factory.items()
     ]
+
+
+def for_length(
+    scheduler_factory: SchedulerFactory | Mapping[str, SchedulerFactory] | None, length: RunLength
+) -> Any:
+    """The schedules' factories with what depends on the run's length filled in.
+
+    Raises:
+        ParameterError: The length is not known, and a factory needs it.
+    """
+    if isinstance(scheduler_factory, Mapping):
+        return {
+            name: _for_length(factory, length, ("scheduler", name))
+            for name, factory in scheduler_factory.items()
+        }
+    return _for_length(scheduler_factory, length, ("scheduler",))
+
+
+def _for_length(factory: Any, length: RunLength, path: ConfigPath) -> Any:
+    if not hasattr(factory, "for_length"):
+        return factory
+    try:
+        return factory.for_length(length)
+    except ParameterError as error:
+        raise error.within(*path) from error
 
 
 def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:
