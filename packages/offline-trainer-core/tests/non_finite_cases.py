@@ -111,16 +111,16 @@ class NonFiniteCases:
 
     @pytest.mark.parametrize("policy", ["skip", "rollback"])
     @pytest.mark.parametrize("stop", [2, 4, 7, 12])
-    def test_a_run_with_bad_data_resumes_exactly(self, policy: str, stop: int) -> None:
-        golden, parts = self._with_bad_data(policy, "golden"), self._with_bad_data(policy, "parts")
+    def test_a_runwith_bad_data_resumes_exactly(self, policy: str, stop: int) -> None:
+        golden, parts = self.with_bad_data(policy, "golden"), self.with_bad_data(policy, "parts")
         whole = run_experiment(golden)
         limits = [f"trainer.max_steps={stop}", "trainer.test_after_fit=false"]
         assert run_experiment(parts, limits).global_step == stop
         resumed = run_experiment(parts, resume="auto")
         assert resumed.global_step == whole.global_step
-        assert _files(resumed) == _files(whole)
+        assert newest_files(resumed) == newest_files(whole)
 
-    def _with_bad_data(self, policy: str, out_dir: str) -> dict[str, Any]:
+    def with_bad_data(self, policy: str, out_dir: str) -> dict[str, Any]:
         """Two epochs of 4 batches; one sample is NaN, so it is met twice."""
         config = self.poisoned(None, policy, out_dir)
         random = np.random.default_rng(0)
@@ -137,9 +137,9 @@ class NonFiniteCases:
     def test_cadence_of_logging_changes_nothing(self) -> None:
         weights = []
         for every in (1, 50):
-            config = self._with_bad_data("rollback", f"log-{every}")
+            config = self.with_bad_data("rollback", f"log-{every}")
             config["trainer"]["log_every_n_steps"] = every
-            files = _files(run_experiment(config))
+            files = newest_files(run_experiment(config))
             weights.append({n: c for n, c in files.items() if n.endswith("safetensors")})
         assert weights[0] == weights[1]
 
@@ -156,7 +156,7 @@ def _train_rows(result: RunResult) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row["stage"] == "train"]
 
 
-def _files(result: RunResult) -> dict[str, bytes]:
+def newest_files(result: RunResult) -> dict[str, bytes]:
     newest = max((result.out_dir / "checkpoints").glob("step-*"))
     files = [path for path in newest.iterdir() if path.name != "MANIFEST.json"]
     return {path.name: path.read_bytes() for path in (*files, result.out_dir / "metrics.jsonl")}
