@@ -82,25 +82,27 @@ def read(scalars: Any) -> list[float]:
 
 
 def test_means_are_weighted() -> None:
-    mean = RunningMean(read)
+    mean: RunningMean[None] = RunningMean(read)
     mean.add(1.0, {"extra": 2.0}, 1.0)
     mean.add(4.0, {}, 3.0)
-    assert mean.read() is None
+    assert mean.read() == []
     assert mean.pop() == {"loss": 3.25, "extra": 2.0}
     assert mean.pop() == {}
 
 
 @pytest.mark.parametrize(("loss", "finite"), [(math.nan, True), (math.inf, True), (1.0, False)])
-def test_the_first_step_that_is_not_finite_is_found(loss: float, finite: bool) -> None:
-    mean = RunningMean(read)
+def test_steps_that_are_not_finite_are_found_and_do_not_count(loss: float, finite: bool) -> None:
+    mean: RunningMean[int] = RunningMean(read)
     mean.add(1.0, {}, 1.0, True, 7)
     mean.add(loss, {}, 1.0, finite, 8)
     mean.add(loss, {}, 1.0, finite, 9)
-    assert mean.read() == 8
+    assert mean.read() == [8, 9]
+    assert mean.pop() == {"loss": 1.0}
 
 
 def test_a_mean_goes_on_from_its_state() -> None:
-    first, second = RunningMean(read), RunningMean(read)
+    first: RunningMean[None] = RunningMean(read)
+    second: RunningMean[None] = RunningMean(read)
     first.add(1.0, {}, 1.0)
     first.read()
     second.load_state_dict(first.state_dict())

@@ -213,6 +213,8 @@ class Binder:
         pure_data = call.is_pure_data(name)
         if pure_data and is_spec(value):
             return value  # no place for a component, as the check of the structure says
+        if call.later and value == call.later:
+            return value
         bound = value if pure_data else self.bind(value, path)
         parameter = call.signature.parameters.get(name) if call.signature is not None else None
         if call.signature is None or parameter is None:

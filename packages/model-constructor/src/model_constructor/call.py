@@ -35,6 +35,7 @@ class Call:
         places: Where each keyword argument stands.
         filled: How many leading parameters somebody else fills in; more than 0 for a call that
             another component makes, whose arguments are pure data.
+        later: A word in whose place somebody else puts a value later; empty for none.
     """
 
     entry: Entry
@@ -46,6 +47,7 @@ class Call:
     args_at: ConfigPath
     places: Mapping[str, ConfigPath]
     filled: int = 0
+    later: str = ""
 
     def parameter_at(self, index: int) -> str:
         """The name of the parameter that a positional argument fills; empty where none does."""
@@ -111,7 +113,16 @@ def call_inside(
     places = {key: (*at["kwargs"], key) for key in kwargs}
     rest = signature.without_first(mark.filled) if signature is not None else None
     return Call(
-        entry, rest, path, outer.places[name], args, kwargs, at["args"], places, mark.filled
+        entry,
+        rest,
+        path,
+        outer.places[name],
+        args,
+        kwargs,
+        at["args"],
+        places,
+        mark.filled,
+        mark.later,
     )
 
 

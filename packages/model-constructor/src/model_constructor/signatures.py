@@ -26,15 +26,18 @@ class CallOf:
     Args:
         kind: The kind of the component.
         filled: How many leading parameters of it the owner fills in itself, such as ``params``.
+        later: A word that any argument may be, in whose place the owner puts a value when it knows
+            one: ``auto``.
 
     >>> class Factory:
     ...     def __init__(self, type: Annotated[str, CallOf("optim_cls")], kwargs=None): ...
     >>> read_signature(Factory).calls()
-    {'type': CallOf(kind='optim_cls', filled=1)}
+    {'type': CallOf(kind='optim_cls', filled=1, later='')}
     """
 
     kind: str
     filled: int = 1
+    later: str = ""
 
 
 @dataclass(frozen=True, slots=True)

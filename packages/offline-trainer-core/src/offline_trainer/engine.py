@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from model_constructor.errors import ParameterError, close_matches
+from model_constructor.errors import ConfigPath, ParameterError, close_matches
 
 if TYPE_CHECKING:
     from model_constructor.graph.ir import GraphIR
@@ -134,12 +134,18 @@ class OptimizerPlan:
     """One optimizer to build: which models it updates, by which factory, on which schedule.
 
     `name` is the model's name when the config has an optimizer per model, else ``"optimizer"``.
+
+    Attributes:
+        path: Where the config has the optimizer, for errors.
+        scheduler_path: Where it has the schedule.
     """
 
     name: str
     models: tuple[str, ...]
     factory: OptimizerFactory
     scheduler_factory: SchedulerFactory | None = None
+    path: ConfigPath = ("optimizer",)
+    scheduler_path: ConfigPath = ("scheduler",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,9 @@ class Task:
         optimizers: In the order in which the config has them.
         clip_grad_norm: Upper bound of each optimizer's total gradient norm, or None.
         clip_grad_value: Bound of each gradient element, or None.
+        stays_at_nonfinite: After a step that is not finite the run ends or goes back, so that an
+            engine that leaves out updates on the device leaves out all that follow, too: the state
+            is then still that of the step in question when the loop learns of it.
     """
 
     models: Mapping[str, Any]
@@ -160,6 +169,7 @@ class Task:
     registry: Registry
     clip_grad_norm: float | None = None
     clip_grad_value: float | None = None
+    stays_at_nonfinite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +242,9 @@ class Engine(Protocol):
     of now, ``lr`` and, where it has them, ``momentum`` and ``weight_decay``.
     ``observe_gradients(observer)``, for ``cb.gradient_stats``: call the observer before each update
     with the norm, a lazy scalar, of each gradient by its parameter's name, not yet clipped.
+    ``find_non_finite(window) -> str | None``: which tensor is not finite, in words: of the models
+    and optimizers as they are, then, unless the window is None, of the step over it, which is
+    repeated without changing anything.
     """
 
     def prepare(self, run: RunSettings) -> str:
@@ -267,7 +280,10 @@ class Engine(Protocol):
         """
 
     def learning_rates(self) -> dict[str, float]:
-        """The current learning rate of each optimizer's first parameter group, by its name."""
+        """The current learning rate of each optimizer, by its name.
+
+        That of its first parameter group; those of others by ``<optimizer>/<group>``.
+        """
 
     def read(self, scalars: Sequence[Scalar]) -> list[float]:
         """Wait for lazy scalars and return them as floats, in one transfer."""

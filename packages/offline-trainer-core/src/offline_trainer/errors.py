@@ -15,7 +15,7 @@ Imports nothing but the standard library.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class OfflineTrainerError(Exception):
@@ -42,9 +42,17 @@ class StateMismatchError(OfflineTrainerError):
 
 
 class DivergedError(OfflineTrainerError):
-    """Loss or gradient is not finite."""
+    """Loss or gradient is not finite.
+
+    Attributes:
+        place: The `offline_trainer.non_finite.Place` of the window to blame, where it is known.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, help: str = "", place: Any = None) -> None:
+        super().__init__(message, help=help)
+        self.place = place
 
 
 class CheckpointError(OfflineTrainerError):

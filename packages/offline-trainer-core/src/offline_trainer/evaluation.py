@@ -28,7 +28,7 @@ def evaluate(
     Evaluates averaged weights where there are some. Runs under RNG isolation, so that evaluating
     more often changes no training result.
     """
-    mean = RunningMean(engine.read)
+    mean: RunningMean[None] = RunningMean(engine.read)
     with isolated_random_streams(engine), engine.averaged_weights():
         for metric in metrics:
             metric.reset()

@@ -12,24 +12,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
+from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.engine import Engine, Interval, Json, Stage, StepOutput
-from offline_trainer.errors import OfflineTrainerError
+from offline_trainer.engine import Engine, Interval, Json, Stage, Window
+from offline_trainer.errors import DivergedError, OfflineTrainerError
 from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
 from offline_trainer.monitor import missing_metric
+from offline_trainer.non_finite import MOST_ROLLBACKS, NonFiniteSteps, OnNonfinite, Place
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
-from offline_trainer.protocols import DataModule, Metric, Objective
+from offline_trainer.protocols import DataModule, Metric, Objective, RunLength
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
-from offline_trainer.run.line_file import LineFile
+from offline_trainer.run.line_file import FileEnd, LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
 from offline_trainer.saving import Saver, SaveSettings
 from offline_trainer.windows import TrainWindow, rest_of_epoch, windows
@@ -46,6 +49,23 @@ class LoopOptions:
     val_every_n_epochs: int | None = 1
     val_every_n_steps: int | None = None
     accumulate_grad_batches: int = 1
+    on_nonfinite: OnNonfinite = "raise"
+
+    def length(self, epoch_length: int | None) -> RunLength:
+        """How long the run is, a length in time left aside.
+
+        Args:
+            epoch_length: Batches of an epoch, where that is known.
+
+        >>> LoopOptions(max_epochs=3, accumulate_grad_batches=4).length(10)
+        RunLength(steps=9, epochs=3)
+        """
+        steps, epochs = self.max_steps, self.max_epochs
+        if epoch_length:
+            steps_of_epoch = -(-epoch_length // self.accumulate_grad_batches)
+            steps = min(steps, epochs * steps_of_epoch)
+            epochs = min(epochs, math.ceil(steps / steps_of_epoch)) if steps < math.inf else epochs
+        return RunLength(*(int(n) if math.isfinite(n) else None for n in (steps, epochs)))
 
 
 @dataclass(slots=True)
@@ -66,15 +86,23 @@ class Loop:
     options: LoopOptions
     seed: int = 0
     state: LoopState = field(default_factory=LoopState)
+    _non_finite: NonFiniteSteps = field(init=False)
     _measurements: Measurements = field(init=False)
     _saver: Saver = field(init=False)
     _started_seconds: float = field(default_factory=time.monotonic)
     _data_state: Json = None
     _before_validation: Json = None  # set while a validation runs whose step is not complete
     _validation_owed: bool = False
+    _latest: tuple[Place, Window] | None = None
+    _latest_saved: Place | None = None
 
     def __post_init__(self) -> None:
-        self._measurements = Measurements(self.engine, self.loggers, self.progress, self.state)
+        self._non_finite = NonFiniteSteps(
+            self.options.on_nonfinite, self.engine, self._window_again
+        )
+        self._measurements = Measurements(
+            self.engine, self.loggers, self.progress, self.state, self._non_finite
+        )
         self._saver = Saver(
             self.store, self.engine, self.saving, self._on_commit, self._on_failed_save
         )
@@ -82,23 +110,30 @@ class Loop:
     def run(self) -> bool:
         """Train to the end; False when a signal ended it early, after a checkpoint."""
         self.hooks.call("on_fit_start", self.state)
-        try:
-            if self._validation_owed:
-                self._end_step(epoch_ended=self.state.batch == 0)
-            while not self.is_finished():
-                self._check()
-                self._epoch()
-            self._check_callbacks()
-        except InterruptedRun:
-            self.save_interrupted()
-            return False
+        while True:
+            try:
+                self._train()
+                return True
+            except InterruptedRun:
+                self.save_interrupted()
+                return False
+            except DivergedError as error:
+                self._go_back(error)
+
+    def _train(self) -> None:
+        if self._validation_owed:
+            self._end_step(epoch_ended=self.state.batch == 0)
+        while not self.is_finished():
+            self._check()
+            self._epoch()
+        self._check_callbacks()
+        self._measurements.read()
         self.hooks.call("on_fit_end", self.state)
         if self.hooks.control.save:
             self._save(must_succeed=True)
         self._saver.collect(wait=True)
         self._log_train()
         self._check_callbacks()
-        return True
 
     def _check(self) -> None:
         """Leave, between two steps, where a callback has failed or a signal asks for it."""
@@ -116,7 +151,10 @@ class Loop:
     def save_interrupted(self) -> None:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
         self.hooks.call("on_interrupt", self.state)
-        self._save(must_succeed=True)
+        try:
+            self._save(must_succeed=True)
+        except DivergedError as error:
+            self._go_back(error)  # where it stands now is on the disk
         self.hooks.check()
 
     def leave(self) -> None:
@@ -136,14 +174,24 @@ class Loop:
             raise OfflineTrainerError("the training data yields no batch")
 
     def _step(self, window: TrainWindow) -> None:
-        self.hooks.call("on_window_start", self.state)
-        output = self.engine.train_step(window.batches)
-        self._step_schedules("step")
-        self._count(window, output)
-        self.hooks.call("on_train_step_end", self.state)
+        state = self.state
+        place = Place(state.global_step + 1, state.epoch, state.batch)
+        if self._non_finite.passes_over(place):
+            self._count(window)
+        else:
+            self._train_step(window, place)
         if window.is_last or self.state.global_step % self.options.log_every_n_steps == 0:
             self._log_train()
         self._end_step(window.is_last)
+
+    def _train_step(self, window: TrainWindow, place: Place) -> None:
+        self.hooks.call("on_window_start", self.state)
+        self._latest = place, window.batches
+        output = self.engine.train_step(window.batches)
+        self._step_schedules("step")
+        weight = self._count(window)
+        self._measurements.add(output, weight, place)
+        self.hooks.call("on_train_step_end", self.state)
 
     def _end_step(self, epoch_ended: bool) -> None:
         """What follows an update; a signal in the validation leaves it all to the resumed run."""
@@ -175,7 +223,50 @@ class Loop:
         groups = windows(batches, size, self.objective.weight, stream_state)
         return self.progress.timed(self.signals.interruptible(groups))
 
-    def _count(self, window: TrainWindow, output: StepOutput) -> None:
+    def _window_again(self, place: Place) -> Window | None:
+        """The micro-batches of a step once more, where that is possible."""
+        if self._latest is not None and self._latest[0] == place:
+            return self._latest[1]
+        if not hasattr(self.datamodule, "set_position"):
+            return None
+        streams = isolated_random_streams(self.engine, epoch_seed(self.seed, place.epoch))
+        batches = rest_of_epoch(self.datamodule, place.epoch, place.batch, streams)
+        size = self.options.accumulate_grad_batches
+        found = next(windows(batches, size, self.objective.weight), None)
+        return found.batches if found is not None else None
+
+    def _go_back(self, error: DivergedError) -> None:
+        """Go back to the last checkpoint and pass over the window to blame from here on.
+
+        Raises:
+            DivergedError: The run is not asked to, has done so too often, or has no checkpoint.
+        """
+        place = error.place or self._latest_saved or (self._latest and self._latest[0])
+        if place is None:
+            raise error
+        self._non_finite.leave_out(error, place)
+        left_out = self._non_finite.left_out
+        with suppress(DivergedError):  # of a save that comes after what is blamed
+            self._saver.collect(wait=True, must_not_fail=False)
+        checkpoint = self.store.latest()
+        if checkpoint is None:
+            raise DivergedError(
+                f"{error.message}; there is no checkpoint to go back to",
+                help="save earlier, by every_n_steps of cb.model_checkpoint",
+                place=place,
+            ) from error
+        self.store.continue_from(checkpoint, complete=not checkpoint.loop_state["validation_owed"])
+        with restoring(checkpoint):
+            self.engine.restore(checkpoint.state)
+            self.metrics_file.go_back_to(FileEnd(**checkpoint.loop_state["metrics_file"]))
+            self.load_state_dict(checkpoint.loop_state)
+        self._non_finite.left_out = left_out
+        notice(
+            f"{error.message}; went back to {checkpoint.path} (step {checkpoint.step}), and leaves "
+            f"out the window of step {place.step}; {len(left_out)} of {MOST_ROLLBACKS} times"
+        )
+
+    def _count(self, window: TrainWindow) -> float:
         state = self.state
         state.global_step += 1
         state.batch += len(window.batches)
@@ -184,8 +275,8 @@ class Loop:
             state.epoch += 1
             state.batch = 0
         weight = sum(batch.weight for batch in window.batches)
-        self._measurements.add(output, weight)
         self.progress.advance(state.global_step, state.epoch, weight)
+        return weight
 
     def _log_train(self) -> None:
         row = self._measurements.train_row()
@@ -261,6 +352,7 @@ class Loop:
         self._measurements.read()
         self.hooks.call("on_state_snapshot", self.state)
         state = self.state
+        self._latest_saved = self._latest[0] if self._latest is not None else None
         self._saver.save(
             self._before_validation or self.state_dict(),
             self._measurements.of_this_step(),
@@ -304,6 +396,7 @@ class Loop:
         state.global_step, state.epoch = saved["global_step"], saved["epoch"]
         state.batch = saved["batch"]
         self._validation_owed = saved["validation_owed"]
+        self._before_validation = self._latest = self._latest_saved = None
         self._measurements.load_state_dict(saved["measurements"])
         self.hooks.load_state_dict(saved["callbacks"])
         self.hooks.control = Control(**saved["asked"])

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from offline_trainer.callbacks.hooks import LoopState
 from offline_trainer.engine import Engine, Json, Stage, StepOutput
-from offline_trainer.errors import DivergedError
 from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.non_finite import NonFiniteSteps, Place
 from offline_trainer.progress import Progress
 from offline_trainer.running_mean import RunningMean, saved_number
 
@@ -22,38 +22,41 @@ class Measurements:
     loggers: Loggers
     progress: Progress
     state: LoopState
-    _mean: RunningMean = field(init=False)
+    non_finite: NonFiniteSteps
+    _mean: RunningMean[Place] = field(init=False)
+    _places: list[Place] = field(default_factory=list)  # the last that was read, and those since
     _measured_at: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._mean = RunningMean(self.engine.read)
 
-    def add(self, output: StepOutput, weight: float) -> None:
-        """Take in a step."""
-        step = self.state.global_step
-        self._mean.add(output.loss, output.logs, weight, output.finite, step)
+    def add(self, output: StepOutput, weight: float, place: Place) -> None:
+        """Take in a step. What is known already not to be finite is read at once."""
+        self._mean.add(output.loss, output.logs, weight, output.finite, place)
+        self._places.append(place)
+        if output.finite is False:
+            self.read()
 
     def read(self) -> None:
         """Wait for the numbers of all steps so far.
 
         Raises:
-            DivergedError: One was not finite.
+            DivergedError: One was not finite, and the run cannot go on.
         """
-        bad_step = self._mean.read()
-        if bad_step is not None:
-            raise DivergedError(
-                f"loss or gradient of step {bad_step} is not finite; its update was not applied",
-                help="lower the learning rate, or bound gradients with trainer.clip_grad_norm",
-            )
+        not_finite = self._mean.read()
+        if not_finite:
+            first = self._places.index(not_finite[0])
+            self.non_finite.take(not_finite, self._places[first - 1] if first else None)
+        del self._places[:-1]
 
     def train_row(self) -> dict[str, float]:
         """The means since the last time, and learning rates; empty where there is nothing."""
         self.read()
         values = self._mean.pop()
         if values:
-            rates = self.engine.learning_rates()
-            single = len(rates) == 1
-            values |= {"lr" if single else f"lr/{name}": rate for name, rate in rates.items()}
+            if self.non_finite.skipped:
+                values["skipped_steps"] = float(self.non_finite.skipped)
+            values |= _named_rates(self.engine.learning_rates())
             self._note(values, "train")
         return values
 
@@ -85,6 +88,7 @@ class Measurements:
             "latest": dict(self.state.metrics),
             "measured_at": dict(self._measured_at),
             "mean": self._mean.state_dict(),
+            "non_finite": self.non_finite.state_dict(),
         }
 
     def load_state_dict(self, saved: Json) -> None:
@@ -92,3 +96,21 @@ class Measurements:
         self.state.metrics = {n: saved_number(value) for n, value in saved["latest"].items()}
         self._measured_at = {name: int(step) for name, step in saved["measured_at"].items()}
         self._mean.load_state_dict(saved["mean"])
+        self._places.clear()
+        if "non_finite" in saved:  # not in checkpoints of version 0.1
+            self.non_finite.load_state_dict(saved["non_finite"])
+
+
+def _named_rates(rates: Mapping[str, float]) -> dict[str, float]:
+    """Learning rates as they are logged: ``lr``, ``lr/<optimizer>``, ``lr/<group>`` and so on.
+
+    >>> _named_rates({"optimizer": 0.1, "optimizer/head": 0.2})
+    {'lr': 0.1, 'lr/head': 0.2}
+    >>> _named_rates({"actor": 0.1, "critic": 0.2})
+    {'lr/actor': 0.1, 'lr/critic': 0.2}
+    """
+    optimizers = {name.partition("/")[0] for name in rates}
+    if len(optimizers) > 1:
+        return {f"lr/{name}": rate for name, rate in rates.items()}
+    (single,) = optimizers or {""}
+    return {f"lr{name.removeprefix(single)}": rate for name, rate in rates.items()}

@@ -93,9 +93,27 @@ class SchedulerBundle:
     monitor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunLength:
+    """How long a run is, as far as its options and its data tell.
+
+    Attributes:
+        steps: Optimizer steps.
+        epochs: Epochs, the last of which may end early.
+    """
+
+    steps: int | None
+    epochs: int | None
+
+
 @runtime_checkable
 class SchedulerFactory(Protocol):
-    """Kind ``sched_factory``."""
+    """Kind ``sched_factory``.
+
+    Optional: ``for_length(length: RunLength) -> SchedulerFactory``, called before `build`: the
+    factory with what depends on the run's length filled in; raises ParameterError where that is not
+    known.
+    """
 
     def build(self, optimizer: Any, *, registry: Registry) -> SchedulerBundle:
         """The schedule over an optimizer."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from offline_trainer.engine import Json, Scalar
 
+_Place = TypeVar("_Place")
 
-class RunningMean:
+
+class RunningMean(Generic[_Place]):
     """The mean of a loss and its logs since the last `pop`.
 
     `add` only appends; nothing waits for a device until `read`.
@@ -20,7 +22,7 @@ class RunningMean:
 
     def __init__(self, read_scalars: Callable[[Sequence[Scalar]], list[float]]) -> None:
         self._read_scalars = read_scalars
-        self._pending: list[tuple[Scalar, Mapping[str, Scalar], float, Scalar, int]] = []
+        self._pending: list[tuple[Scalar, Mapping[str, Scalar], float, Scalar, _Place | None]] = []
         self._rows: list[tuple[dict[str, float], float]] = []
 
     def add(
@@ -29,29 +31,30 @@ class RunningMean:
         logs: Mapping[str, Scalar],
         weight: float,
         finite: Scalar = True,
-        step: int = 0,
+        place: _Place | None = None,
     ) -> None:
-        """Take in one step or batch."""
-        self._pending.append((loss, logs, weight, finite, step))
+        """Take in one step or batch; one that has a ``place`` counts only if it was finite."""
+        self._pending.append((loss, logs, weight, finite, place))
 
-    def read(self) -> int | None:
-        """Turn what is pending into numbers; return the first step that was not finite."""
+    def read(self) -> list[_Place]:
+        """Turn what is pending into numbers; return the places of what was not finite."""
         if not self._pending:
-            return None
+            return []
         scalars: list[Any] = []
         for loss, logs, _, finite, _ in self._pending:
             scalars += [loss, finite, *logs.values()]
         values = iter(self._read_scalars(scalars))
-        bad_step = None
-        for _, logs, weight, _, step in self._pending:
+        not_finite = []
+        for _, logs, weight, _, place in self._pending:
             row = {"loss": next(values)}
             finite_value = next(values)
             row.update({name: next(values) for name in logs})
-            self._rows.append((row, weight))
-            if bad_step is None and not (finite_value and math.isfinite(row["loss"])):
-                bad_step = step
+            if place is None or (finite_value and math.isfinite(row["loss"])):
+                self._rows.append((row, weight))
+            else:
+                not_finite.append(place)
         self._pending.clear()
-        return bad_step
+        return not_finite
 
     def pop(self) -> dict[str, float]:
         """The weighted means of what was read, which are then forgotten."""
@@ -70,6 +73,7 @@ class RunningMean:
 
     def load_state_dict(self, state: Json) -> None:
         """Go on from a saved state."""
+        self._pending.clear()
         self._rows = [
             ({name: saved_number(value) for name, value in row.items()}, saved_number(weight))
             for row, weight in state

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_constructor.errors import ParameterError
+from model_constructor.errors import ConfigPath, ParameterError
 from model_constructor.registry import Registry
 from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
@@ -19,6 +19,7 @@ from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.loop import Loop, LoopOptions
+from offline_trainer.non_finite import OnNonfinite
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress, choose_progress
 from offline_trainer.protocols import (
@@ -28,6 +29,7 @@ from offline_trainer.protocols import (
     Loss,
     Metric,
     OptimizerFactory,
+    RunLength,
     SchedulerFactory,
 )
 from offline_trainer.run.line_file import FileEnd
@@ -47,6 +49,10 @@ class DefaultTrainer:
         accumulate_grad_batches: Batches of one optimizer step.
         clip_grad_norm: Upper bound of the total gradient norm.
         clip_grad_value: Bound of each gradient element.
+        on_nonfinite: What a step means whose loss or gradient is not finite. Its update is left
+            out. ``raise`` ends the run and names what was not finite first; ``skip`` counts it and
+            goes on; ``rollback`` goes back to the last checkpoint and leaves out the batches of
+            that step, at most three times. What an fp16 loss scaler skips is none of these.
         test_after_fit: Evaluate on the test set at the end, if the datamodule has one.
         progress: Show a progress display.
 
@@ -65,6 +71,7 @@ class DefaultTrainer:
         accumulate_grad_batches: int = 1,
         clip_grad_norm: float | None = None,
         clip_grad_value: float | None = None,
+        on_nonfinite: OnNonfinite = "raise",
         test_after_fit: bool = True,
         progress: bool = True,
     ) -> None:
@@ -96,6 +103,7 @@ class DefaultTrainer:
             val_every_n_epochs=None if val_every_n_steps else val_every_n_epochs,
             val_every_n_steps=val_every_n_steps,
             accumulate_grad_batches=accumulate_grad_batches,
+            on_nonfinite=on_nonfinite,
         )
         self._clip_grad_norm = clip_grad_norm
         self._clip_grad_value = clip_grad_value
@@ -134,6 +142,9 @@ class DefaultTrainer:
         models = model if isinstance(model, Mapping) else {"model": model}
         if io is not None and loss is not None and hasattr(context.objective, "bind"):
             context.objective.bind(io, loss)
+        scheduler_factory = for_length(
+            scheduler_factory, self._options.length(context.epoch_length)
+        )
         plans = plan_optimizers(models, optimizer_factory, scheduler_factory)
         task = Task(
             models,
@@ -142,6 +153,7 @@ class DefaultTrainer:
             registry,
             self._clip_grad_norm,
             self._clip_grad_value,
+            stays_at_nonfinite=self._options.on_nonfinite != "skip",
         )
         context.engine.setup(task, context.example_batch)
         if context.init_from is not None:
@@ -216,13 +228,8 @@ class DefaultTrainer:
             }
 
     def _choose_progress(self, epoch_length: int | None) -> Progress:
-        options = self._options
-        steps = options.max_steps
-        if epoch_length is not None:
-            steps = min(
-                steps, options.max_epochs * -(-epoch_length // options.accumulate_grad_batches)
-            )
-        return choose_progress(self._progress, _whole(steps), _whole(options.max_epochs))
+        steps = self._options.length(epoch_length).steps
+        return choose_progress(self._progress, steps, _whole(self._options.max_epochs))
 
 
 def _shortest(lengths: Sequence[Duration], unit: Unit) -> float:
@@ -249,9 +256,36 @@ def plan_optimizers(
             (name,),
             factory,
             schedules.get(name) if isinstance(schedules, Mapping) else schedules,
+            ("optimizer", name),
+            ("scheduler", name) if isinstance(schedules, Mapping) else ("scheduler",),
         )
         for name, factory in optimizer_factory.items()
     ]
+
+
+def for_length(
+    scheduler_factory: SchedulerFactory | Mapping[str, SchedulerFactory] | None, length: RunLength
+) -> Any:
+    """The schedules' factories with what depends on the run's length filled in.
+
+    Raises:
+        ParameterError: The length is not known, and a factory needs it.
+    """
+    if isinstance(scheduler_factory, Mapping):
+        return {
+            name: _for_length(factory, length, ("scheduler", name))
+            for name, factory in scheduler_factory.items()
+        }
+    return _for_length(scheduler_factory, length, ("scheduler",))
+
+
+def _for_length(factory: Any, length: RunLength, path: ConfigPath) -> Any:
+    if not hasattr(factory, "for_length"):
+        return factory
+    try:
+        return factory.for_length(length)
+    except ParameterError as error:
+        raise error.within(*path) from error
 
 
 def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> None:

@@ -85,22 +85,25 @@ class WeightAverages:
         for name, average in zip(self._names, self._averages, strict=True):
             copies.add(name, average)
 
-    def restore(self, saved: Mapping[str, HostTensor] | None) -> None:
-        """Set the averages to saved ones, or to the weights as they are now if there are none.
+    def check(self, saved: Mapping[str, HostTensor] | None) -> None:
+        """Compare saved averages with these, changing nothing.
 
         Raises:
             StateMismatchError: They are those of other parameters.
         """
-        if saved is None:
-            notice("the checkpoint has no averaged weights; averages start from its weights")
-            torch._foreach_copy_(self._averages, self._parameters)
-            return
         live = {
             name: tuple(average.shape)
             for name, average in zip(self._names, self._averages, strict=True)
         }
-        if live != {name: tensor.shape for name, tensor in saved.items()}:
+        if saved is not None and live != {name: tensor.shape for name, tensor in saved.items()}:
             raise StateMismatchError("the checkpoint's averaged weights are those of another model")
+
+    def restore(self, saved: Mapping[str, HostTensor] | None) -> None:
+        """Set the averages to saved ones, or to the weights as they are now if there are none."""
+        if saved is None:
+            notice("the checkpoint has no averaged weights; averages start from its weights")
+            torch._foreach_copy_(self._averages, self._parameters)
+            return
         for name, average in zip(self._names, self._averages, strict=True):
             average.copy_(from_host(saved[name]))
 

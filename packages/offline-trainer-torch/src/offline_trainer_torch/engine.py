@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from model_constructor.errors import ParameterError
 from model_constructor.graph.ir import GraphIR
 from model_constructor.registry import Registry
 from model_constructor.torch.builder import build
@@ -41,16 +42,24 @@ from offline_trainer_torch.model_state import (
     restore_models,
     save_models,
 )
+from offline_trainer_torch.non_finite import first_in_state, first_in_step
 from offline_trainer_torch.packing import pack, unpack
 from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
-from offline_trainer_torch.precision import autocast, check_precision, make_scaler
+from offline_trainer_torch.precision import (
+    autocast,
+    check_precision,
+    check_scaler,
+    make_scaler,
+)
 from offline_trainer_torch.random_streams import (
     isolated_streams,
     restore_streams,
     save_streams,
 )
 from offline_trainer_torch.shapes import trace_shapes
-from offline_trainer_torch.updates import UpdateRunner
+from offline_trainer_torch.untrained import leave_untrained
+from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
+from offline_trainer_torch.weight_modes import WeightModes
 
 
 class TorchEngine:
@@ -129,6 +138,8 @@ class TorchEngine:
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
+            leave_untrained(self.models, task.optimizers)
+            self._weight_modes = WeightModes(self.optimizers)
         self._averages = None
         self._not_finite = non_finite_buffers(self.models)
         self._objective = task.objective
@@ -141,6 +152,7 @@ class TorchEngine:
             self._scaler,
             task.clip_grad_norm,
             task.clip_grad_value,
+            task.stays_at_nonfinite,
         )
         self._step = 0
 
@@ -149,8 +161,7 @@ class TorchEngine:
 
         With several updates, the loss is their sum.
         """
-        total = sum(item.weight for item in window) or 1.0
-        placed = [(place(item.data, self.device), item.weight / total) for item in window]
+        placed = self._placed(window)
         for planned in self.optimizers.values():
             planned.stepped = False
         updates = self._objective.updates(self._step, tuple(self.optimizers))
@@ -167,6 +178,22 @@ class TorchEngine:
         """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
         with self._evaluating():
             return self._objective.evaluate(self.models, place(batch, self.device), stage)
+
+    def find_non_finite(self, window: Window | None) -> str | None:
+        """Which tensor is not finite, in words, or None; nothing is changed.
+
+        Args:
+            window: The step over it is repeated if all of the state is finite.
+        """
+        found = first_in_state(self.models, self.optimizers, self._not_finite)
+        if found is not None or window is None:
+            return found
+        updates = self._objective.updates(self._step, tuple(self.optimizers))
+        with self.isolate_rng():
+            placed = self._placed(window)
+            found = first_in_step(self.models, updates, placed, self._autocast)
+        self._updates.clear_gradients()
+        return found
 
     def predict_step(self, batch: Any) -> Any:
         """The outputs for one batch as nested containers of numpy arrays."""
@@ -185,8 +212,13 @@ class TorchEngine:
             planned.step_schedule(interval, metrics)
 
     def learning_rates(self) -> dict[str, float]:
-        """The current learning rate of each optimizer's first parameter group, by its name."""
-        return {name: planned.learning_rate for name, planned in self.optimizers.items()}
+        """The current learning rate of each optimizer, by its name; of its further parameter
+        groups, by ``<optimizer>/<group>``.
+        """
+        rates: dict[str, float] = {}
+        for planned in self.optimizers.values():
+            rates |= planned.learning_rates()
+        return rates
 
     def parameter_groups(self) -> dict[str, list[dict[str, float]]]:
         """Of each optimizer the learning rate, momentum and weight decay of each of its groups."""
@@ -237,11 +269,22 @@ class TorchEngine:
             decay: Share of the average that stays at each update.
             every_n_steps: How often it is updated.
             warmup: Whether less of it stays at first.
+
+        Raises:
+            ParameterError: An optimizer averages the weights itself.
         """
+        if self._weight_modes:
+            raise ParameterError(
+                "an optimizer of this run averages the weights itself, and evaluates and saves "
+                "the averages",
+                help="remove cb.ema, or choose an optimizer that is not schedule-free",
+            )
         self._averages = WeightAverages(self.models, decay, every_n_steps, warmup)
 
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which evaluation sees averaged weights, if some are kept."""
+        if self._weight_modes:
+            return self._weight_modes.evaluating()
         return self._averages.in_place() if self._averages is not None else nullcontext()
 
     def snapshot(self, into: HostState | None = None) -> HostState:
@@ -256,8 +299,10 @@ class TorchEngine:
             copies["ema"] = HostCopies(earlier.get("ema"))
             self._averages.save(copies["ema"])
         scaler = self._scaler.state_dict() if self._scaler is not None else None
+        with self._weight_modes.evaluating() if self._weight_modes else nullcontext():
+            model_values = save_models(self.models, copies["model"])
         values = {
-            "model": save_models(self.models, copies["model"]),
+            "model": model_values,
             "optimizer": {
                 name: item.save(copies["optimizer"]) for name, item in self.optimizers.items()
             },
@@ -287,20 +332,29 @@ class TorchEngine:
                 f"this config has {', '.join(self.optimizers)}"
             )
         for name, planned in self.optimizers.items():
-            planned.check(saved[name])
+            planned.check(saved[name], tensors["optimizer"])
+        if self._averages is not None:
+            self._averages.check(tensors.get("ema"))
+        scaler = unpack(values["engine"]["scaler"], _no_tensor)
+        if self._scaler is not None and scaler:
+            check_scaler(scaler, self._scaler)
+        step = int(values["engine"]["step"])
         restore_streams(self.device, tensors["rng"])
         restore_models(self.models, tensors["model"], values["model"])
         if self._averages is not None:
             self._averages.restore(tensors.get("ema"))
         elif "ema" in tensors:
             notice("the checkpoint's averaged weights are left out: the config has no cb.ema")
-        self._step = values["engine"]["step"]
+        self._step = step
         for name, planned in self.optimizers.items():
             planned.restore(saved[name], tensors["optimizer"])
-        scaler = unpack(values["engine"]["scaler"], _no_tensor)
         if self._scaler is not None and scaler:
             self._scaler.load_state_dict(scaler)
-        self._updates.clear_gradients()
+        self._updates.forget()
+
+    def _placed(self, window: Window) -> PlacedWindow:
+        total = sum(item.weight for item in window) or 1.0
+        return [(place(item.data, self.device), item.weight / total) for item in window]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

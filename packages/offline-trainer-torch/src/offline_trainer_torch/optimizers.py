@@ -13,6 +13,7 @@ from model_constructor.errors import ParameterError
 from model_constructor.registry import Registry
 from model_constructor.signatures import CallOf, read_signature
 from offline_trainer_torch.arguments import find_class, refused
+from offline_trainer_torch.param_groups import check_groups, labels, make_groups, settings_of
 
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 _IMPLEMENTATION = frozenset({"fused", "foreach", "differentiable"})
@@ -29,6 +30,11 @@ class OptimizerFactory:
         type: A registry key, such as ``optim_cls.AdamW``.
         args: Positional arguments of the class, after the parameters.
         kwargs: Its keyword arguments.
+        param_groups: Parameters with settings of their own, as a list of mappings: ``match``, a
+            pattern of names (``"*.bias"``) or a list of them, beside what differs, such as ``lr``
+            or ``weight_decay``. The first group that names a parameter has it; those that none
+            names have ``kwargs`` alone. With several models, names begin with the model's. A
+            group's learning rate is logged under its ``name``, or its number, from 1.
 
     >>> from model_constructor.registry import Registry
     >>> registry = Registry()
@@ -43,10 +49,12 @@ class OptimizerFactory:
         type: Annotated[str, CallOf("optim_cls")],
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
+        param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self.type = type
         self.args = tuple(args or ())
         self.kwargs = dict(kwargs or {})
+        self.param_groups = list(param_groups or ())
 
     def check(self, registry: Registry) -> None:
         """Let the class look at its arguments before there is a model.
@@ -54,12 +62,31 @@ class OptimizerFactory:
         Raises:
             ParameterError: It refuses them, such as a negative learning rate.
         """
-        parameters = [nn.Parameter(torch.zeros(1, 1))]
-        make = partial(find_class(registry, self.type), parameters, *self.args)
+        optimizer_class = find_class(registry, self.type)
+        self._try(optimizer_class, self.args, self.kwargs, "kwargs")
+        signature = read_signature(optimizer_class)
+        if signature is not None:
+            accepted = [*signature.parameters][1:]
+            check_groups(self.param_groups, self.type, accepted)
+            positional = dict(zip(signature.positional[1:], self.args, strict=False))
+            for index, group in enumerate(self.param_groups):
+                whole = {**positional, **self.kwargs, **settings_of(group)}
+                self._try(optimizer_class, (), whole, "param_groups", index)
+
+    def _try(
+        self,
+        optimizer_class: Any,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *place: str | int,
+    ) -> None:
+        make = partial(optimizer_class, [nn.Parameter(torch.zeros(1, 1))], *args)
         try:
-            make(**self.kwargs)
+            make(**kwargs)
         except _REFUSALS as error:
-            raise refused(self.type, error, make, self.kwargs) from error
+            wrong = refused(self.type, error, make, kwargs)
+            wrong.parameter = (*place, *wrong.parameter[1:])
+            raise wrong from error
         except RuntimeError:
             return  # about a device, and the stand-in parameter is not on the run's
 
@@ -70,12 +97,12 @@ class OptimizerFactory:
             ParameterError: The arguments are wrong, or the model has nothing to train.
         """
         optimizer_class = find_class(registry, self.type)
-        parameters = [item for item in model.parameters() if item.requires_grad]
+        named = {name: item for name, item in model.named_parameters() if item.requires_grad}
+        parameters = list(named.values())
         if not parameters:
             raise ParameterError(f"{self.type}: the model has no trainable parameters")
-        make: Callable[..., torch.optim.Optimizer] = partial(
-            optimizer_class, parameters, *self.args
-        )
+        over = make_groups(named, self.param_groups) if self.param_groups else parameters
+        make: Callable[..., torch.optim.Optimizer] = partial(optimizer_class, over, *self.args)
         if self._fused_by_default(optimizer_class, model, parameters):
             try:
                 return make(**self.kwargs, fused=True)
@@ -85,6 +112,14 @@ class OptimizerFactory:
             return make(**self.kwargs)
         except (*_REFUSALS, RuntimeError) as error:
             raise refused(self.type, error, make, self.kwargs) from error
+
+    def group_labels(self, made: int) -> list[str]:
+        """What the groups of the optimizer are called in logs; without a name, those of no group.
+
+        Args:
+            made: How many groups it has.
+        """
+        return labels(self.param_groups, made)
 
     def _fused_by_default(
         self, optimizer_class: Any, model: nn.Module, parameters: Sequence[nn.Parameter]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from model_constructor.errors import ConfigPath, ParameterError
 from offline_trainer.engine import HostTensor, Interval, Json, OptimizerPlan, Scalar
 from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
@@ -30,8 +33,10 @@ class PlannedOptimizer:
 
     Attributes:
         given: The optimizer's settings as the config gives them, for each group.
+        labels: What each group is called in logs.
         parameters: What it updates, in the order of its groups.
         needs_closure: It evaluates the loss itself, several times a step (L-BFGS).
+        has_modes: It trains on other weights than those to evaluate; see `WeightModes`.
         skips_on_device: It can leave out an update on the device's word, so nothing waits for it.
         stepped: Whether it moved in the latest train step, for schedules that go by steps.
     """
@@ -40,8 +45,10 @@ class PlannedOptimizer:
     optimizer: torch.optim.Optimizer
     bundle: SchedulerBundle | None
     given: list[dict[str, Json]]
+    labels: list[str] = field(default_factory=lambda: [""])
     parameters: list[nn.Parameter] = field(init=False)
     needs_closure: bool = field(init=False)
+    has_modes: bool = field(init=False)
     skips_on_device: bool = field(init=False)
     stepped: Scalar = False
     _seen: dict[Interval, int] = field(default_factory=lambda: {"step": 0, "epoch": 0, "metric": 0})
@@ -53,6 +60,8 @@ class PlannedOptimizer:
         self.parameters = [item for group in groups for item in group["params"]]
         closure = inspect.signature(self.optimizer.step).parameters.get("closure")
         self.needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+        modes = (getattr(self.optimizer, name, None) for name in ("train", "eval"))
+        self.has_modes = all(map(callable, modes))
         # Fused optimizers read `found_inf`; torch's own loss scaler relies on the same.
         supported = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.skips_on_device = bool(supported) and all(item.is_cuda for item in self.parameters)
@@ -99,6 +108,14 @@ class PlannedOptimizer:
             for group in self.optimizer.param_groups
         ]
 
+    def learning_rates(self) -> dict[str, float]:
+        """The first group's learning rate by the optimizer's name, the others' with their own."""
+        groups = zip(self.labels, self.optimizer.param_groups, strict=True)
+        return {
+            f"{self.name}/{label}" if label and index else self.name: float(group["lr"])
+            for index, (label, group) in enumerate(groups)
+        }
+
     def step_schedule(self, interval: Interval, metrics: Mapping[str, float]) -> None:
         """Advance the schedule if it goes by this interval.
 
@@ -124,28 +141,35 @@ class PlannedOptimizer:
         if self.bundle is not None:
             state = self.bundle.scheduler.state_dict()
             schedule = pack(state, f"{self.name}.schedule", copies)
+        trained: Json = None
+        if self.has_modes and any(self.optimizer.state.values()):
+            weights = [item.detach() for item in self.parameters]
+            trained = pack(weights, f"{self.name}.trained", copies)
         return {
             "class": type(self.optimizer).__name__,
             "shapes": [list(item.shape) for item in self.parameters],
             "given": self.given,
             "state": pack(self.optimizer.state_dict(), self.name, copies),
+            **({"trained": trained} if trained is not None else {}),
             "schedule_at_start": self._schedule_at_start,
             "schedule": schedule,
             "seen": dict(self._seen),
         }
 
-    def check(self, saved: Json) -> None:
+    def check(self, saved: Json, tensors: Mapping[str, HostTensor]) -> None:
         """Compare a saved state with what is live, changing nothing.
 
         Raises:
-            StateMismatchError: It is another optimizer, or of other parameters.
+            StateMismatchError: It is another optimizer, or of other parameters; or the config's new
+                schedule is too short.
         """
         shapes = [list(item.shape) for item in self.parameters]
-        groups = len(self.optimizer.param_groups)
+        groups = [len(group["params"]) for group in self.optimizer.param_groups]
+        saved_groups = [len(group["params"]) for group in saved["state"]["param_groups"]]
         for what, here, there in (
             ("class", type(self.optimizer).__name__, saved["class"]),
             ("parameter shapes", shapes, saved["shapes"]),
-            ("number of parameter groups", groups, len(saved["state"]["param_groups"])),
+            ("number of parameters in each group", groups, saved_groups),
         ):
             if here != there:
                 raise StateMismatchError(
@@ -153,6 +177,33 @@ class PlannedOptimizer:
                     f"in this config and {there} in the checkpoint",
                     help="go back to the config that the checkpoint was written with",
                 )
+
+        def take(name: str) -> Any:
+            return tensors[name]
+
+        unpack([saved["state"], saved.get("trained")], take)
+        if self.bundle is None:
+            return
+        if not self._changes(saved):
+            unpack(saved["schedule"], take)
+            return
+        with self._unchanged_afterwards(self.bundle.scheduler):
+            self._advance_schedule(saved)
+
+    @contextmanager
+    def _unchanged_afterwards(self, scheduler: Any) -> Iterator[None]:
+        """A context after which the settings and the schedule are what they were."""
+        groups = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.optimizer.param_groups
+        ]
+        schedule = copy.deepcopy(scheduler.state_dict())
+        try:
+            yield
+        finally:
+            for live, kept in zip(self.optimizer.param_groups, groups, strict=True):
+                live.update(kept)
+            scheduler.load_state_dict(schedule)
 
     def restore(self, saved: Json, tensors: Mapping[str, HostTensor]) -> None:
         """Set both to a saved state that `check` has accepted.
@@ -173,10 +224,16 @@ class PlannedOptimizer:
             self._advance_schedule(saved)
         state = unpack(saved["state"], take)
         for group, live in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
-            ours = live.keys() - {"params"} if changes else live.keys() & {*_IMPLEMENTATION}
+            ours = self._settings_in(live) if changes else live.keys() & {*_IMPLEMENTATION}
             group.update({key: live[key] for key in ours})
         self.optimizer.load_state_dict(state)
         self._keep_saved_dtypes(state["state"])
+        if self.has_modes and saved.get("trained") is not None:
+            with torch.no_grad():
+                for parameter, weight in zip(
+                    self.parameters, unpack(saved["trained"], take), strict=True
+                ):
+                    parameter.copy_(weight)
         if self.bundle is not None and not changes:
             self.bundle.scheduler.load_state_dict(unpack(saved["schedule"], take))
         self.stepped = False
@@ -204,6 +261,12 @@ class PlannedOptimizer:
                 f"schedule: {before} → {now}" if before != now else f"schedule: another {now}"
             ]
         return list(dict.fromkeys(changed))
+
+    def _settings_in(self, group: Mapping[str, Any]) -> set[str]:
+        """The keys of a group that are settings, not what the optimizer counts there itself."""
+        arguments = inspect.signature(type(self.optimizer)).parameters
+        counted = self.optimizer.defaults.keys() - arguments.keys()
+        return group.keys() - {"params", *counted}
 
     def _schedule_settings(self) -> Json:
         """What a schedule that has not been advanced is."""
@@ -233,7 +296,7 @@ class PlannedOptimizer:
                 if given["lr"]:
                     group["lr"] = group["lr"] * there["lr"] / given["lr"]
             return
-        times = self._seen[self.bundle.interval] // self.bundle.frequency
+        times = saved["seen"][self.bundle.interval] // self.bundle.frequency
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch expects a step of the optimizer before
             try:
@@ -267,11 +330,28 @@ def _planned(
 ) -> PlannedOptimizer:
     chosen = {name: models[name] for name in plan.models}
     over = next(iter(chosen.values())) if len(chosen) == 1 else nn.ModuleDict(chosen)
-    optimizer = plan.factory.build(over, registry=registry)
+    with _errors_at(plan.path):
+        optimizer = plan.factory.build(over, registry=registry)
     given = [_settings(group) for group in optimizer.param_groups]
     factory = plan.scheduler_factory
-    bundle = factory.build(optimizer, registry=registry) if factory is not None else None
-    return PlannedOptimizer(plan.name, optimizer, bundle, given)
+    with _errors_at(plan.scheduler_path):
+        bundle = factory.build(optimizer, registry=registry) if factory is not None else None
+    name_groups = getattr(plan.factory, "group_labels", _numbers)
+    labels = name_groups(len(optimizer.param_groups))
+    return PlannedOptimizer(plan.name, optimizer, bundle, given, labels)
+
+
+@contextmanager
+def _errors_at(path: ConfigPath) -> Iterator[None]:
+    """A context in which what a component says of its own parameters is said of the config's."""
+    try:
+        yield
+    except ParameterError as error:
+        raise error.within(*path) from error
+
+
+def _numbers(groups: int) -> list[str]:
+    return [str(index) for index in range(groups)]
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Json]:

@@ -12,7 +12,7 @@ import pluggy
 
 from model_constructor.errors import ConfigPath
 from model_constructor.registry import Entry, Provider, Registrar
-from offline_trainer_torch.tables import METRICS, OPTIMIZERS, SCHEDULERS
+from offline_trainer_torch.tables import METRICS, OPTIMIZERS, SCHEDULE_FREE, SCHEDULERS
 
 OT_PLUGIN_API = (1, 0)
 
@@ -20,6 +20,7 @@ hookimpl = pluggy.HookimplMarker("offline_trainer")
 
 _DISTRIBUTION = "offline-trainer-torch"
 _TORCH = ("torch",)
+_LIBRARIES = ("torch", "torchmetrics", "schedulefree")
 _MODULES = {"optim_cls": "torch.optim", "sched_cls": "torch.optim.lr_scheduler"}
 _BASES = {"optim_cls": "Optimizer", "sched_cls": "LRScheduler"}
 
@@ -94,6 +95,13 @@ def ot_register_components(registry: Registrar) -> None:
         help="Show the parameters, shapes and graphs of a config's models.",
         requires=_TORCH,
     )
+    for name in SCHEDULE_FREE:
+        registry.add_lazy(
+            f"optim_cls.{name}",
+            f"schedulefree:{name}",
+            help=f"schedulefree.{name}: no schedule, its own averages.",
+            requires=("torch", "schedulefree"),
+        )
     for kind, names in (("optim_cls", OPTIMIZERS), ("sched_cls", SCHEDULERS)):
         for name in names:
             module = _MODULES[kind]
@@ -124,9 +132,7 @@ def ot_resolve_component(key: str, config_path: ConfigPath) -> Entry | None:
 @hookimpl
 def ot_environment(thorough: bool) -> Sequence[tuple[str, str]]:
     """Versions, from metadata but for what only a loaded torch knows; devices, if there is time."""
-    rows = [
-        (name, found) for name in ("torch", "torchmetrics") if (found := _version(name)) is not None
-    ]
+    rows = [(name, found) for name in _LIBRARIES if (found := _version(name)) is not None]
     if "torch" in sys.modules or (thorough and find_spec("torch") is not None):
         from offline_trainer_torch.devices import cuda_build, device_rows
 

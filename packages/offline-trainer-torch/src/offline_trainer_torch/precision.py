@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 import torch
 
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.engine import PRECISIONS, Precision
+from offline_trainer.errors import StateMismatchError
 
 _DTYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
 _DEVICES = {"fp32": ("cpu", "cuda", "mps"), "bf16-mixed": ("cpu", "cuda"), "fp16-mixed": ("cuda",)}
@@ -55,3 +57,14 @@ def autocast(
 def make_scaler(precision: Precision) -> torch.amp.GradScaler | None:
     """The loss scaler that fp16 gradients need so as not to underflow; None for the others."""
     return torch.amp.GradScaler("cuda") if precision == "fp16-mixed" else None
+
+
+def check_scaler(saved: Mapping[str, Any], scaler: torch.amp.GradScaler) -> None:
+    """Compare a saved state of a loss scaler with a live one, changing nothing.
+
+    Raises:
+        StateMismatchError: It lacks something.
+    """
+    missing = scaler.state_dict().keys() - saved.keys()
+    if missing:
+        raise StateMismatchError(f"the saved loss scaler lacks {', '.join(sorted(missing))}")

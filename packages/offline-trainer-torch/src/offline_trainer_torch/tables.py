@@ -22,6 +22,9 @@ OPTIMIZERS = (
     "SparseAdam",
 )
 
+SCHEDULE_FREE = ("AdamWScheduleFree", "RAdamScheduleFree", "SGDScheduleFree")
+"""Of the package ``schedulefree``, an extra."""
+
 SCHEDULERS = (
     "ChainedScheduler",
     "ConstantLR",

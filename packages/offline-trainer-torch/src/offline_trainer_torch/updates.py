@@ -28,6 +28,7 @@ from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.protocols import LossOutput, Update
 from offline_trainer_torch.gradients import clip_by_norm, clip_by_value, each_norm, total_norm
 from offline_trainer_torch.planned import PlannedOptimizer
+from offline_trainer_torch.running_statistics import RunningStatistics
 
 PlacedWindow = Sequence[tuple[Any, float]]
 """Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
@@ -43,6 +44,8 @@ class UpdateRunner:
         scaler: For fp16, else None.
         clip_norm: Upper bound of each optimizer's gradient norm, or None.
         clip_value: Bound of each gradient element, or None.
+        stays_at_nonfinite: After an update that is left out on the device's word, leave out all
+            that follow, until `forget`.
 
     Attributes:
         observe: Called before each update with the parameters that have a gradient, and its norms.
@@ -58,6 +61,7 @@ class UpdateRunner:
         scaler: torch.amp.GradScaler | None,
         clip_norm: float | None,
         clip_value: float | None,
+        stays_at_nonfinite: bool = False,
     ) -> None:
         self._models = models
         self._optimizers = optimizers
@@ -65,7 +69,10 @@ class UpdateRunner:
         self._scaler = scaler
         self._clip_norm = clip_norm
         self._clip_value = clip_value
+        self._stays_at_nonfinite = stays_at_nonfinite
+        self._all_finite: torch.Tensor | None = None
         self._parameters = [item for model in models.values() for item in model.parameters()]
+        self._statistics = RunningStatistics(models)
 
     def run(self, update: Update, window: PlacedWindow) -> StepOutput:
         """Differentiate the update's loss over the window and move its optimizers.
@@ -79,10 +86,17 @@ class UpdateRunner:
         if any(planned.needs_closure for planned in chosen):
             output = self._run_with_closure(update, chosen, window)
         else:
+            self._statistics.keep()
             loss, logs = self._differentiate(update, window)
             output = self._apply(chosen, loss, logs)
+            self._statistics.put_back_unless(output.finite)
         self.clear_gradients()
         return output
+
+    def forget(self) -> None:
+        """What was left out so far no longer counts: the state is another one now."""
+        self._all_finite = None
+        self.clear_gradients()
 
     def clear_gradients(self) -> None:
         """Drop every gradient of every model."""
@@ -133,6 +147,10 @@ class UpdateRunner:
         if all(planned.skips_on_device for planned in chosen):
             finite = torch.isfinite(loss)
             moves = reduce(and_, map(torch.isfinite, norms), finite)
+            if self._stays_at_nonfinite:
+                finite = finite if self._scaler is not None else moves
+                self._all_finite = finite if self._all_finite is None else finite & self._all_finite
+                finite, moves = self._all_finite, moves & self._all_finite
         else:
             finite = math.isfinite(loss.item())
             moves = finite and all(math.isfinite(norm.item()) for norm in norms)

@@ -184,7 +184,7 @@ class StructureReport:
     def pure_data(self) -> None:
         for section in PER_OPTIMIZER_SECTIONS:
             for path, _, spec in section_specs({section: self.data.get(section)}):
-                for part in ("args", "kwargs"):
+                for part in ("args", "kwargs", "param_groups"):
                     self.no_specs_in(spec.get(part), (*path, part))
 
     def no_specs_in(self, value: Any, path: ConfigPath) -> None:

@@ -81,7 +81,8 @@ class Components:
         if signature is None:
             self.definitions[key] = {"description": entry.help}
         elif is_class:
-            self.definitions[key] = _class_arguments(entry, target, signature)
+            later = "auto" if kind_of(key) == CLASS_KINDS["sched_factory"] else None
+            self.definitions[key] = _class_arguments(entry, target, signature, later)
         else:
             self.definitions[key] = self._component(entry, target, signature)
         for alias in self.aliases:
@@ -204,10 +205,12 @@ def arguments_schema(
     return {"properties": properties}
 
 
-def _class_arguments(entry: Entry, target: Any, signature: Signature) -> Schema:
+def _class_arguments(entry: Entry, target: Any, signature: Signature, later: str | None) -> Schema:
     # The factory fills the first parameter itself: the weights, or the optimizer.
     names = list(signature.parameters)[1:]
     schema = arguments_schema(target, signature, names, "plain")
+    for name, values in schema["properties"].items() if later is not None else ():
+        schema["properties"][name] = {"anyOf": [values, {"const": later}]}
     schema["description"] = summary(target) or entry.help
     schema["type"] = ["object", "null"]
     if not signature.any_keyword:

@@ -118,7 +118,9 @@ class EngineParts:
         engine.setup(task, micro_batch(4).data)
         return engine
 
-    def start_two_models(self, head_every_n_steps: int = 1, **clipping: float) -> Engine:
+    def start_two_models(
+        self, head_every_n_steps: int = 1, clip_grad_norm: float | None = None
+    ) -> Engine:
         """An engine with an encoder and a head, each with an optimizer."""
         registry = self.registry()
         spec = {
@@ -135,7 +137,7 @@ class EngineParts:
             name: compile_ir(section, name=name) for name, section in self.two_models().items()
         }
         models = engine.build(graphs, registry)
-        task = Task(models, objective, plans, registry, **clipping)
+        task = Task(models, objective, plans, registry, clip_grad_norm)
         engine.setup(task, micro_batch(4).data)
         return engine
 

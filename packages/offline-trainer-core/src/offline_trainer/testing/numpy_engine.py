@@ -184,6 +184,28 @@ class NumpyEngine:
                 logs[name] = logs.get(name, 0.0) + share * float(value)
         return loss, logs
 
+    @np.errstate(over="ignore", invalid="ignore")
+    def find_non_finite(self, window: Window | None) -> str | None:
+        named = {f"parameter `{name}`": v.value for name, v in self._parameters().items()}
+        for name, optimizer in self._optimizers.items():
+            for parameter, velocity in optimizer.velocity.items():
+                named[f"the velocity of `{parameter}` in optimizer `{name}`"] = velocity
+        found = _first_not_finite(named)
+        if found is not None or window is None:
+            return found
+        with self.isolate_rng():
+            self._set_training(True)
+            for update in self._task.objective.updates(self._steps, tuple(self._optimizers)):
+                self._clear_gradients()
+                loss, _ = self._differentiate(update, window)
+                named = {"the loss": np.asarray(loss)}
+                for name, variable in self._parameters().items():
+                    if variable.gradient is not None:
+                        named[f"the gradient of `{name}`"] = variable.gradient
+                found = found or _first_not_finite(named)
+            self._clear_gradients()
+        return found
+
     def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
         self._set_training(False)
         output = self._task.objective.evaluate(self._task.models, batch, stage)
@@ -346,6 +368,10 @@ class NumpyEngine:
                 gradient *= norm_bound / norm
             if value_bound is not None:
                 np.clip(gradient, -value_bound, value_bound, out=gradient)
+
+
+def _first_not_finite(named: Mapping[str, Array]) -> str | None:
+    return next((name for name, array in named.items() if not np.isfinite(array).all()), None)
 
 
 def _check_shapes(live: Mapping[str, tuple[int, ...]], saved: Mapping[str, HostTensor]) -> None:
