@@ -128,6 +128,9 @@ class TorchEngine:
             with self._evaluating():
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
+            if hasattr(task.objective, "start"):
+                with torch.no_grad():
+                    task.objective.start(self.models)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
         self._averages = None
         self._not_finite = non_finite_buffers(self.models)

@@ -130,6 +130,9 @@ class NumpyEngine:
             if plan.scheduler_factory is not None:
                 bundle = plan.scheduler_factory.build(optimizer, registry=task.registry)
                 self._schedules[plan.name] = bundle
+        start = getattr(task.objective, "start", None)
+        if start is not None:
+            start(task.models)
 
     @np.errstate(over="ignore", invalid="ignore")  # reported as `finite`, not as a warning
     def train_step(self, window: Window) -> StepOutput:
