@@ -228,6 +228,8 @@ class Engine(Protocol):
 
     Optional: ``threads() -> int``, called after `prepare`: how many threads of the host compute,
     for run.json. Sums that are split over another number of threads may differ in their last bits.
+    ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,
+    how many parameters it has, and how many of them are trained.
     """
 
     def prepare(self, run: RunSettings) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
+from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
@@ -63,6 +64,7 @@ class Loop:
     signals: SignalFlag
     progress: Progress
     options: LoopOptions
+    limits: BatchLimits = field(default_factory=BatchLimits)
     seed: int = 0
     state: LoopState = field(default_factory=LoopState)
     _measurements: Measurements = field(init=False)
@@ -156,7 +158,8 @@ class Loop:
     def _windows(self) -> Iterator[TrainWindow]:
         epoch = self.state.epoch
         streams = isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
-        batches = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
+        rest = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
+        batches = self.limits.epoch(rest, self.state.batch)
         stream_state = getattr(self.datamodule, "state_dict", None)
         size = self.options.accumulate_grad_batches
         groups = windows(batches, size, self.objective.weight, stream_state)
@@ -213,7 +216,7 @@ class Loop:
             self.engine,
             self.objective,
             self.metrics,
-            self.signals.interruptible(iter(batches)),
+            self.signals.interruptible(self.limits.evaluation(batches)),
             stage,
             lambda: self.hooks.call("on_validation_batch_end", self.state),
         )
