@@ -74,12 +74,11 @@ def build_parts(
     io = builder.section("io")
     validate_post_model(prepared.resolved, prepared.graphs, io)
 
-    loss = builder.section("loss")
     objective = builder.objective()
     arguments = {
         "model": models if "models" in prepared.data else models["model"],
         "io": io,
-        "loss": loss,
+        "loss": builder.section("loss"),
         "optimizer_factory": builder.section("optimizer"),
         "scheduler_factory": builder.section("scheduler"),
         "metrics": builder.section("metrics") or [],
@@ -96,19 +95,19 @@ def build_parts(
     warn(unused_by_objects(prepared.data, objective, has_part, sources))
     batch, epoch_length = builder.example_batch(datamodule, io, engine)
     limits = BatchLimits(run.limit_batches, batch if run.overfit_batch else None)
-    _check_limits(limits, trainer, prepared)
+    _announce_limits(limits, trainer, prepared)
     return RunParts(
-        engine,
-        device,
-        trainer,
-        {**arguments, "datamodule": datamodule},
-        objective,
-        datamodule,
-        saving,
-        init_from,
-        batch,
-        limits.epoch_length(epoch_length),
-        limits,
+        engine=engine,
+        device=device,
+        trainer=trainer,
+        arguments={**arguments, "datamodule": datamodule},
+        objective=objective,
+        datamodule=datamodule,
+        saving=saving,
+        init_from=init_from,
+        example_batch=batch,
+        epoch_length=limits.epoch_length(epoch_length),
+        limits=limits,
     )
 
 
@@ -133,7 +132,7 @@ def require_context(trainer: Any, prepared: Prepared, path: ConfigPath, purpose:
     )
 
 
-def _check_limits(limits: BatchLimits, trainer: Any, prepared: Prepared) -> None:
+def _announce_limits(limits: BatchLimits, trainer: Any, prepared: Prepared) -> None:
     """Say that a run does not see all of its data.
 
     Raises:
