@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from run_files import fingerprint, rows
 
 from model_constructor.errors import ConfigError, ParameterError
+from offline_trainer import batch_limits
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.experiment import run_experiment
 
@@ -173,6 +175,10 @@ def test_whoever_writes_to_a_batch_does_not_spoil_the_next_copy() -> None:
     for batch in [*limits.epoch(iter("ab"), 0), *limits.evaluation("a")]:
         assert batch["x"].tolist() == [0, 0]
         batch["x"] += 1
+
+
+def test_the_example_of_the_docstring_runs() -> None:
+    assert doctest.testmod(batch_limits) == (0, 2)
 
 
 def test_lengths_count_what_is_used() -> None:

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 DATA = ("dataset", "module", "options", "requests", "samples", "seeding")
-MODULES = [*(f"data.{name}" for name in DATA), "objectives.vae"]
+MODULES = [*(f"data.{name}" for name in DATA), "objectives.vae", "objectives.td3_bc"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -51,6 +51,10 @@ class Td3BcObjective:
 
     Raises:
         ParameterError: A number is out of its range, a model, an optimizer or a field is missing.
+
+    >>> objective = Td3BcObjective(policy_delay=2)
+    >>> [len(objective.updates(step, ("critics", "actor"))) for step in range(4)]
+    [1, 2, 1, 2]
     """
 
     def __init__(
