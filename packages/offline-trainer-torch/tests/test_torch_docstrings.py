@@ -7,12 +7,13 @@ import importlib
 
 import pytest
 
-MODULES = ["dataset", "module", "options", "requests", "samples", "seeding"]
+DATA = ("dataset", "module", "options", "requests", "samples", "seeding")
+MODULES = [*(f"data.{name}" for name in DATA), "objectives.vae", "objectives.td3_bc"]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    module = importlib.import_module(f"offline_trainer_torch.data.{name}")
+    module = importlib.import_module(f"offline_trainer_torch.{name}")
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

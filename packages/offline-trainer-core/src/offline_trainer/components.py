@@ -215,6 +215,11 @@ def save_settings(callbacks: list[Any], sources: SourceMap) -> SaveSettings:
     return chosen[1] if chosen is not None else SaveSettings()
 
 
+def callback_names(data: Mapping[str, Any]) -> list[str]:
+    """The keys of a config's callbacks, for messages."""
+    return [component_name(spec) for spec in data.get("callbacks") or []]
+
+
 def takes_context(fit: Any) -> bool:
     """Whether a trainer's ``fit`` has a ``context`` parameter, or takes any."""
     parameters = inspect.signature(fit).parameters.values()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine
@@ -43,12 +44,13 @@ class RunContext:
         begin: Called by the trainer when it has tried what can be tried without writing; the run
             directory is opened by it.
         example_batch: The first training batch, for layers whose sizes come from the data.
-        epoch_length: Batches of an epoch, when the dataloader can tell.
+        epoch_length: Batches of an epoch that are used, when the dataloader can tell.
         objective: What one step computes.
         store: Where checkpoints are committed.
         saving: How the checkpoint callbacks want them saved.
         metrics_file: The run's own ``metrics.jsonl``.
         signals: Tells that the run was asked to stop.
+        limits: Which batches are used.
         resume: The checkpoint to go on from.
         same_metrics_file: Whether `metrics_file` is the file that the checkpoint's run wrote.
         init_from: Whose weights to start from.
@@ -66,6 +68,7 @@ class RunContext:
     saving: SaveSettings
     metrics_file: LineFile
     signals: SignalFlag
+    limits: BatchLimits = field(default_factory=BatchLimits)
     resume: Checkpoint | None = None
     same_metrics_file: bool = False
     init_from: InitFrom | None = None

@@ -245,6 +245,8 @@ class Engine(Protocol):
     ``find_non_finite(window) -> str | None``: which tensor is not finite, in words: of the models
     and optimizers as they are, then, unless the window is None, of the step over it, which is
     repeated without changing anything.
+    ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,
+    how many parameters it has, and how many of them are trained.
     """
 
     def prepare(self, run: RunSettings) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from model_constructor.aliases import use_present_names
-from model_constructor.binding import component_name
 from model_constructor.config.overrides import override_sources
 from model_constructor.config.resolve import ResolvedConfig, resolve_with_findings
 from model_constructor.findings import Findings
@@ -23,12 +22,7 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
-from offline_trainer.components import (
-    Builder,
-    closed_at_the_end,
-    save_settings,
-    takes_context,
-)
+from offline_trainer.components import callback_names, closed_at_the_end, takes_context
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -41,29 +35,27 @@ from offline_trainer.config.validate import (
     UNKNOWN_COMPONENT,
     bind_components,
     operation_check,
-    validate_post_model,
     validate_preflight,
-    validate_with_data,
     without_dropped,
 )
 from offline_trainer.context import Outcome, RunContext, RunInfo
 from offline_trainer.errors import EXIT_DONE, EXIT_INTERRUPTED
-from offline_trainer.explanation import explain
+from offline_trainer.explanation import errors_explained
 from offline_trainer.notices import notice, warn
 from offline_trainer.outcome import RunRecord, exits_told
+from offline_trainer.parts import build_parts
 from offline_trainer.plugins.findings import check_by_plugins
 from offline_trainer.plugins.loader import Plugins, load_plugins
 from offline_trainer.plugins.package_files import package_file
 from offline_trainer.plugins.problems import problems_of, report
 from offline_trainer.plugins.selection import Selection
-from offline_trainer.random_state import seed_host
 from offline_trainer.records import describe, write_records
 from offline_trainer.registry import build_registry, register_imports
 from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.opening import open_run_directory, open_store, report_changes
 from offline_trainer.run.signals import SignalFlag
 from offline_trainer.secrets_scope import keep_secret, secrets_hidden
-from offline_trainer.unused import unused_by_objects, unused_in_models
+from offline_trainer.unused import unused_in_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,94 +141,54 @@ def run_experiment(
         uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
-    settings = prepared.resolved.settings
-    builder = Builder(prepared.data, prepared.registry, sources, settings, allow_target)
-
-    seed_host(run.seed)
-    engine, device = builder.engine(run.settings())
-    models = engine.build(prepared.graphs, prepared.registry)
-    io = builder.section("io")
-    validate_post_model(prepared.resolved, prepared.graphs, io)
-
-    loss = builder.section("loss")
-    objective = builder.objective()
-    optimizer_factory = builder.section("optimizer")
-    scheduler_factory = builder.section("scheduler")
-    metrics = builder.section("metrics") or []
-    callbacks = builder.section("callbacks") or []
-    loggers = builder.section("loggers") or []
-    trainer = builder.section("trainer")
-    saving = save_settings(callbacks, sources)
-    init_from = run.read_init_from()
-    datamodule = builder.datamodule(run.seed)
-    has_part = builder.part_finder(datamodule, engine)
-    validate_with_data(prepared.resolved, has_part)
-    warn(unused_by_objects(prepared.data, objective, has_part, sources))
-    batch, epoch_length = builder.example_batch(datamodule, io, engine)
+    parts = build_parts(prepared, allow_target=allow_target)
 
     resume = resume or run.resume_from
-    directory, resumed = open_run_directory(Path(run.out_dir), resume, saving.save_dir)
+    directory, resumed = open_run_directory(Path(run.out_dir), resume, parts.saving.save_dir)
     flag = SignalFlag() if signals is None else signals
-    with directory, flag, closed_at_the_end(datamodule):
+    with directory, flag, closed_at_the_end(parts.datamodule):
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(
             prepared,
-            engine,
-            device,
+            parts.engine,
+            parts.device,
             earlier=directory.earlier,
             resumed=resumed,
-            init_from=init_from.checkpoint if init_from is not None else None,
+            init_from=parts.init_from.checkpoint if parts.init_from is not None else None,
         )
         if resumed is not None:
             report_changes(directory, resumed, manifest, shown)
         metrics_file = LineFile(directory.metrics_file)
         context = RunContext(
-            engine=engine,
+            engine=parts.engine,
             begin=lambda: record.begin(),
-            example_batch=batch,
-            epoch_length=epoch_length,
-            objective=objective,
-            store=open_store(directory, manifest, saving, resumed, metrics_file.sync),
-            saving=saving,
+            example_batch=parts.example_batch,
+            epoch_length=parts.epoch_length,
+            objective=parts.objective,
+            store=open_store(directory, manifest, parts.saving, resumed, metrics_file.sync),
+            saving=parts.saving,
             metrics_file=metrics_file,
             signals=flag,
+            limits=parts.limits,
             resume=resumed,
             same_metrics_file=directory.earlier is not None,
-            init_from=init_from if resumed is None else None,
-            callback_names=[component_name(spec) for spec in prepared.data.get("callbacks") or []],
+            init_from=parts.init_from if resumed is None else None,
+            callback_names=callback_names(prepared.data),
         )
         info = RunInfo(run.name, manifest.run_id, directory.root, run.seed, shown)
 
         def write() -> None:
             context.store.settle()
-            write_records(directory, manifest, resolved, shown, datamodule)
+            write_records(directory, manifest, resolved, shown, parts.datamodule)
 
         record = RunRecord(directory, write, context, prepared.plugins, info)
-        arguments = {
-            "model": models if "models" in prepared.data else models["model"],
-            "datamodule": datamodule,
-            "io": io,
-            "loss": loss,
-            "optimizer_factory": optimizer_factory,
-            "scheduler_factory": scheduler_factory,
-            "metrics": metrics,
-            "callbacks": callbacks,
-            "loggers": loggers,
-            "registry": prepared.registry,
-            "run": info,
-            "context": context,
-        }
+        arguments = {**parts.arguments, "run": info, "context": context}
         with record:
-            if not takes_context(trainer.fit):
+            if not takes_context(parts.trainer.fit):
                 del arguments["context"]
                 record.begin()
-            try:
-                trainer.fit(**arguments)
-            except Exception as error:
-                explained = explain(error, sources, prepared.graphs)
-                if explained is None:
-                    raise
-                raise explained from error
+            with errors_explained(sources, prepared.graphs):
+                parts.trainer.fit(**arguments)
     exit_code = EXIT_DONE if context.outcome == "done" else EXIT_INTERRUPTED
     return RunResult(
         context.outcome,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from model_constructor.errors import ConfigError, ConfigPath, Note, ParameterError
 from model_constructor.graph.failure import explain_failure
@@ -41,6 +42,18 @@ def explain(
     if error.parameter == ("loss",):
         located.notes = (*located.notes, *_loss_inputs(sources, graphs))
     return located
+
+
+@contextmanager
+def errors_explained(sources: SourceMap, graphs: Mapping[str, GraphIR]) -> Iterator[None]:
+    """A context in which an error whose fault is the config's becomes one at a place in it."""
+    try:
+        yield
+    except Exception as error:
+        explained = explain(error, sources, graphs)
+        if explained is None:
+            raise
+        raise explained from error
 
 
 def _feeds(sources: SourceMap) -> dict[str | int, ConfigPath]:

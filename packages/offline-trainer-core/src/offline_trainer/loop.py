@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.resumable import restoring
@@ -84,6 +85,7 @@ class Loop:
     signals: SignalFlag
     progress: Progress
     options: LoopOptions
+    limits: BatchLimits = field(default_factory=BatchLimits)
     seed: int = 0
     state: LoopState = field(default_factory=LoopState)
     _non_finite: NonFiniteSteps = field(init=False)
@@ -217,7 +219,8 @@ class Loop:
     def _windows(self) -> Iterator[TrainWindow]:
         epoch = self.state.epoch
         streams = isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
-        batches = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
+        rest = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
+        batches = self.limits.epoch(rest, self.state.batch)
         stream_state = getattr(self.datamodule, "state_dict", None)
         size = self.options.accumulate_grad_batches
         groups = windows(batches, size, self.objective.weight, stream_state)
@@ -322,7 +325,7 @@ class Loop:
                 self.engine,
                 self.objective,
                 self.metrics,
-                self.signals.interruptible(iter(batches)),
+                self.signals.interruptible(self.limits.evaluation(batches)),
                 stage,
                 lambda: self.hooks.call("on_validation_batch_end", self.state),
             )

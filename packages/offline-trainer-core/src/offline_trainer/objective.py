@@ -16,6 +16,9 @@ from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 class SupervisedObjective:
     """One loss on one model's outputs, minimised by every optimizer of the run.
 
+    An objective that adds terms to that loss may derive from this one and use `forward` and
+    `apply_loss`.
+
     Args:
         model: Which of several ``models:`` is trained; needed only where there are several.
     """
@@ -37,13 +40,13 @@ class SupervisedObjective:
 
     def evaluate(self, models: Models, batch: Any, stage: Stage) -> EvalOutput:
         """Outputs and targets of a batch, and the loss."""
-        outputs, targets = self._forward(models, batch, stage)
-        result = self._apply_loss(outputs, targets, batch, stage)
+        outputs, targets = self.forward(models, batch, stage)
+        result = self.apply_loss(outputs, targets, batch, stage)
         return EvalOutput(result.loss, result.logs, outputs, targets)
 
     def predict(self, models: Models, batch: Any) -> Any:
         """Outputs for a batch, which need not have targets."""
-        return self._forward(models, batch, "predict")[0]
+        return self.forward(models, batch, "predict")[0]
 
     def weight(self, batch: Any) -> float:
         """What the io component says; otherwise the number of samples."""
@@ -62,17 +65,23 @@ class SupervisedObjective:
         return float(count)
 
     def _train_loss(self, models: Models, batch: Any, stage: Stage) -> LossOutput:
-        outputs, targets = self._forward(models, batch, stage)
-        return self._apply_loss(outputs, targets, batch, stage)
+        outputs, targets = self.forward(models, batch, stage)
+        return self.apply_loss(outputs, targets, batch, stage)
 
-    def _forward(self, models: Models, batch: Any, stage: Stage) -> tuple[Any, Any]:
+    def forward(self, models: Models, batch: Any, stage: Stage) -> tuple[Any, Any]:
+        """The model's outputs for what io gives it of a batch, and io's targets."""
         try:
             (args, kwargs), targets, _ = self._io.split(batch, stage)
         except ParameterError as error:
             raise error.within("io") from error
         return self._choose(models)(*args, **kwargs), targets
 
-    def _apply_loss(self, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
+    def apply_loss(self, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
+        """The configured loss.
+
+        Raises:
+            ParameterError: It does not take these shapes.
+        """
         try:
             return self._loss(outputs=outputs, targets=targets, batch=batch, stage=stage)
         except ParameterError as error:

@@ -178,6 +178,8 @@ class Objective(Protocol):
     """Kind ``objective``: what one step computes over the named models.
 
     Optional: ``bind(io, loss)``, called with what the top-level sections configure;
+    ``start(models)``, run without gradient when every size is known, before a checkpoint is
+    restored (copies of a model, such as target networks, begin as it);
     ``after_step(models, step)``, run without gradient after the last update (target networks);
     ``state_dict()`` / ``load_state_dict()`` (JSON).
     """

@@ -180,6 +180,7 @@ class DefaultTrainer:
             signals=context.signals,
             progress=self._choose_progress(context.epoch_length),
             options=self._options,
+            limits=context.limits,
             seed=run.seed,
             state=LoopState(models=models, out_dir=run.out_dir),
         )

@@ -108,6 +108,14 @@ class TorchEngine:
         """How many threads of the host an operation is split over."""
         return torch.get_num_threads()
 
+    def parameter_counts(self) -> dict[str, tuple[int, int]]:
+        """All parameters and the trained ones of each model; shared ones count once."""
+        counts = {}
+        for name, model in self.models.items():
+            sizes = [(item.numel(), item.requires_grad) for item in model.parameters()]
+            counts[name] = (sum(n for n, _ in sizes), sum(n for n, trained in sizes if trained))
+        return counts
+
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, nn.Module]:
         """Build models from graph IR, initialised from the run's seed and their names."""
         return {name: build(graph, registry, seed=self._run.seed) for name, graph in graphs.items()}
@@ -137,6 +145,9 @@ class TorchEngine:
             with self._evaluating():
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
+            if hasattr(task.objective, "start"):
+                with torch.no_grad():
+                    task.objective.start(self.models)
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
             leave_untrained(self.models, task.optimizers)
             self._weight_modes = WeightModes(self.optimizers)

@@ -47,6 +47,18 @@ def ot_register_components(registry: Registrar) -> None:
         requires=_TORCH,
     )
     registry.add_lazy(
+        "objective.vae",
+        "offline_trainer_torch.objectives.vae:VaeObjective",
+        help="A variational autoencoder: reconstruction and KL divergence, its weight warmed up.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
+        "objective.td3_bc",
+        "offline_trainer_torch.objectives.td3_bc:Td3BcObjective",
+        help="A policy from recorded transitions: TD3 with behaviour cloning.",
+        requires=_TORCH,
+    )
+    registry.add_lazy(
         "optim_factory.torch",
         "offline_trainer_torch.optimizers:OptimizerFactory",
         help="Builds an optimizer of torch.optim over a model.",

@@ -30,6 +30,22 @@ from offline_trainer.loggers.stdout import format_number
     help="Go on from a checkpoint, a run directory, or RUN@1200, RUN@best; auto: if there is "
     "something to go on from.",
 )
+@click.option(
+    "--limit-batches",
+    type=int,
+    metavar="N",
+    help="At most N batches of each epoch, validation and test; sets run.limit_batches.",
+)
+@click.option(
+    "--overfit-batch",
+    is_flag=True,
+    help="Train on the first batch again and again; sets run.overfit_batch.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Build everything, take one step on one batch, say what there is; write nothing.",
+)
 @no_plugin_option
 @allow_target_option
 @untrusted_option
@@ -38,6 +54,9 @@ def command(
     config: str,
     overrides: tuple[str, ...],
     resume: str | None,
+    limit_batches: int | None,
+    overfit_batch: bool,
+    dry_run: bool,
     no_plugin: tuple[str, ...],
     allow_target: bool,
     untrusted: bool,
@@ -47,9 +66,30 @@ def command(
 
     OVERRIDES change values of the config: trainer.max_epochs=5 optimizer.kwargs.lr=1e-3
     """
+    if dry_run and resume is not None:
+        raise click.UsageError("--dry-run begins with the first weights; leave out --resume")
+    # In the config, they are recorded with the run, and hold when it is resumed.
+    if limit_batches is not None:
+        overrides = (*overrides, f"run.limit_batches={limit_batches}")
+    if overfit_batch:
+        overrides = (*overrides, "run.overfit_batch=true")
     with errors_shown(overrides, json_to="stderr" if error_format == "json" else None):
         from offline_trainer.experiment import run_experiment
         from offline_trainer.run.signals import SignalFlag
+
+        if dry_run:
+            from offline_trainer.cli.dry_run_lines import dry_run_lines
+            from offline_trainer.dry_run import dry_run as try_run
+
+            tried = try_run(
+                config,
+                overrides,
+                no_plugin=no_plugin,
+                allow_target=allow_target,
+                untrusted=untrusted,
+            )
+            click.echo("\n".join(dry_run_lines(tried)))
+            return
 
         result = run_experiment(
             config,

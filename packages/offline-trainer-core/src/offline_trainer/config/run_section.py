@@ -31,6 +31,8 @@ class RunSection:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``fp32``, ``fp16-mixed`` or ``bf16-mixed``.
         deterministic: Use only deterministic operations where the framework offers them.
+        limit_batches: Use at most so many batches of each epoch, validation and test.
+        overfit_batch: Let the first training batch stand in for every other.
         resume_from: Checkpoint, run directory, ``RUN@best`` or ``auto``: go on exactly.
         init_from: Checkpoint or run directory: weights only, a new run.
         init_missing: Patterns of weights that ``init_from`` may lack.
@@ -43,6 +45,8 @@ class RunSection:
     device: str = "auto"
     precision: str = "fp32"
     deterministic: bool = False
+    limit_batches: int | None = None
+    overfit_batch: bool = False
     resume_from: str | None = None
     init_from: str | None = None
     init_missing: Sequence[str] = ()
@@ -143,6 +147,11 @@ def _read(
     seed = values.get("seed", 0)
     if not 0 <= seed < 2**63:
         errors.append(_wrong(f"seed must be 0 to 2**63 - 1, got {seed}", "seed", sources))
+    limit = values.get("limit_batches")
+    if limit is not None and limit < 1:
+        errors.append(
+            _wrong(f"limit_batches must be at least 1, got {limit}", "limit_batches", sources)
+        )
     if values.get("resume_from") and values.get("init_from"):
         message = (
             "run.resume_from (go on) and run.init_from (start from weights) exclude each other"

@@ -14,6 +14,7 @@ from model_constructor.errors import ParameterError
 from offline_trainer.engine import HostState, Interval, MicroBatch, RunSettings
 from offline_trainer.errors import DivergedError, StateMismatchError
 from offline_trainer.experiment import RunResult, run_experiment
+from offline_trainer.protocols import Models
 from offline_trainer.testing.engine_parts import (
     OUT_FEATURES,
     EngineParts,
@@ -21,6 +22,7 @@ from offline_trainer.testing.engine_parts import (
     micro_batch,
     weights,
 )
+from offline_trainer.testing.two_models import EncoderAndHead
 
 INTERVALS: tuple[Interval, ...] = ("step", "epoch", "metric")
 
@@ -258,7 +260,7 @@ class EngineConformance(EngineParts):
     # Several models
 
     def test_an_update_moves_its_own_model_only(self) -> None:
-        engine = self.start_two_models(head_every_n_steps=2)
+        engine = self.start_two_models(EncoderAndHead(head_every_n_steps=2))
         states = [engine.snapshot()]
         for step in range(2):
             engine.train_step([micro_batch(4, seed=step)])
@@ -270,6 +272,18 @@ class EngineConformance(EngineParts):
     def _moved(self, before: HostState, after: HostState) -> set[str]:
         old, new = weights(before), weights(after)
         return {name.partition(".")[0] for name in old if not np.array_equal(old[name], new[name])}
+
+    def test_an_objective_starts_its_models_once_before_the_first_step(self) -> None:
+        seen: list[list[str]] = []
+
+        class Starting(EncoderAndHead):
+            def start(self, models: Models) -> None:
+                seen.append(sorted(models))
+
+        engine = self.start_two_models(Starting())
+        assert seen == [["encoder", "head"]]
+        engine.train_step([micro_batch(4)])
+        assert len(seen) == 1
 
     def test_each_optimizer_of_several_logs_its_own_norm(self) -> None:
         engine = self.start_two_models(clip_grad_norm=1.0)

@@ -17,6 +17,7 @@ from model_constructor.source_map import SourceMap
 from offline_trainer.engine import Engine, HostState, MicroBatch, OptimizerPlan, RunSettings, Task
 from offline_trainer.objective import SupervisedObjective
 from offline_trainer.registry import build_registry, register_imports
+from offline_trainer.testing.two_models import EncoderAndHead
 
 Spec = dict[str, Any]
 
@@ -119,15 +120,11 @@ class EngineParts:
         return engine
 
     def start_two_models(
-        self, head_every_n_steps: int = 1, clip_grad_norm: float | None = None
+        self, objective: EncoderAndHead | None = None, clip_grad_norm: float | None = None
     ) -> Engine:
         """An engine with an encoder and a head, each with an optimizer."""
         registry = self.registry()
-        spec = {
-            "_type_": "objective.encoder_and_head",
-            "head_every_n_steps": head_every_n_steps,
-        }
-        objective = self._make(spec, registry)
+        objective = objective if objective is not None else EncoderAndHead()
         objective.bind(self._make(IO, registry), self._make(self.loss(), registry))
         factory = self._make(self.optimizer(0.05), registry)
         plans = [OptimizerPlan(name, (name,), factory) for name in ("encoder", "head")]

@@ -100,6 +100,13 @@ class NumpyEngine:
         said = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
         return int(said) if said.isdigit() else os.cpu_count() or 1
 
+    def parameter_counts(self) -> dict[str, tuple[int, int]]:
+        counts = {}
+        for name, model in self._task.models.items():
+            count = sum(variable.value.size for variable in model.parameters().values())
+            counts[name] = (count, count)
+        return counts
+
     def build(self, graphs: Mapping[str, GraphIR], registry: Registry) -> dict[str, Any]:
         models = {}
         for name, graph in graphs.items():
@@ -134,6 +141,9 @@ class NumpyEngine:
             if plan.scheduler_factory is not None:
                 bundle = plan.scheduler_factory.build(optimizer, registry=task.registry)
                 self._schedules[plan.name] = bundle
+        start = getattr(task.objective, "start", None)
+        if start is not None:
+            start(task.models)
 
     @np.errstate(over="ignore", invalid="ignore")  # reported as `finite`, not as a warning
     def train_step(self, window: Window) -> StepOutput:
