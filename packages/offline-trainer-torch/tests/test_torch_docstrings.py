@@ -7,12 +7,18 @@ import importlib
 
 import pytest
 
-MODULES = ["dataset", "module", "options", "requests", "samples", "seeding"]
+MODULES = [
+    *("data.dataset", "data.module", "data.options", "data.requests", "data.samples"),
+    *("data.seeding", "loss", "masks", "metrics_of_classes", "tensorboard_logger"),
+    "torchmetrics_adapter",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    module = importlib.import_module(f"offline_trainer_torch.data.{name}")
+    if name == "tensorboard_logger":
+        pytest.importorskip("tensorboard")
+    module = importlib.import_module(f"offline_trainer_torch.{name}")
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
