@@ -19,7 +19,7 @@ for name in (
     "offline_trainer_torch.data.module",
     "offline_trainer_torch.engine",
     "offline_trainer_torch.loss",
-    "offline_trainer_torch.metrics",
+    "offline_trainer_torch.metrics_of_classes",
     "offline_trainer_torch.optimizers",
     "offline_trainer_torch.plugin",
     "offline_trainer_torch.schedulers",

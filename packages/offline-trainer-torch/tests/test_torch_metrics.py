@@ -15,9 +15,9 @@ from small_runs import config
 from model_constructor.errors import ConfigError, ParameterError
 from model_constructor.registry import Registry
 from offline_trainer.experiment import run_experiment
-from offline_trainer_torch import metrics
-from offline_trainer_torch.metrics import accuracy
-from offline_trainer_torch.tables import METRICS
+from offline_trainer_torch import metrics_of_classes, metrics_of_numbers
+from offline_trainer_torch.metrics_of_classes import accuracy
+from offline_trainer_torch.tables import METRICS_OF_CLASSES, METRICS_OF_NUMBERS
 from offline_trainer_torch.torchmetrics_adapter import TorchMetric
 
 Values = tuple[torch.Tensor, torch.Tensor]
@@ -193,7 +193,7 @@ def test_an_empty_set_has_no_value(
 
 
 def test_a_table_has_a_name_for_each_cell() -> None:
-    metric = metrics.confusion_matrix(num_classes=CLASSES)
+    metric = metrics_of_classes.confusion_matrix(num_classes=CLASSES)
     outputs, targets = classes(50)
     told(metric, outputs[:33], targets[:33])
     told(metric, outputs[33:], targets[33:])
@@ -205,7 +205,7 @@ def test_a_table_has_a_name_for_each_cell() -> None:
 
 
 def test_no_average_has_a_name_for_each_class() -> None:
-    metric = metrics.recall(num_classes=3, average="none")
+    metric = metrics_of_classes.recall(num_classes=3, average="none")
     told(metric, torch.eye(3)[[0, 0, 2]], torch.tensor([0, 1, 2]))
     assert metric.compute() == {"recall/0": 1.0, "recall/1": 0.0, "recall/2": 1.0}
 
@@ -231,13 +231,13 @@ def test_what_is_masked_does_not_count() -> None:
     told(metric, outputs, torch.tensor([[0, 0, 0]]), batch)
     told(metric, outputs, torch.tensor([[0, 0, 0]]), {"mask": [[0, 0, 0]]})
     assert metric.compute() == {"accuracy": 0.5}
-    error = metrics.mean_absolute_error(mask_path="mask")
+    error = metrics_of_numbers.mean_absolute_error(mask_path="mask")
     told(error, torch.tensor([[1.0, 2.0, 9.0]]), torch.zeros(1, 3), batch)
     assert error.compute() == {"mean_absolute_error": 1.5}
 
 
 def test_16_bits_are_added_up_in_32() -> None:
-    metric = metrics.mean_squared_error()
+    metric = metrics_of_numbers.mean_squared_error()
     tenths = torch.full((4096,), 0.1, dtype=torch.bfloat16)
     told(metric, tenths, torch.zeros_like(tenths))
     assert metric.compute() == {
@@ -254,7 +254,7 @@ def test_a_logit_between_0_and_1_is_no_probability() -> None:
     metric = accuracy(task="binary", logits=True)
     told(metric, torch.tensor([0.25]), torch.tensor([1]))
     assert metric.compute() == {"accuracy": 1.0}
-    area = metrics.auroc(num_classes=2, logits=True)
+    area = metrics_of_classes.auroc(num_classes=2, logits=True)
     told(area, torch.tensor([[0.0, 0.5]]), torch.tensor([0]))
     told(area, torch.tensor([[-4.0, -3.0]]), torch.tensor([1]))
     assert area.compute() == {"auroc": 1.0}
@@ -269,13 +269,18 @@ def test_outputs_that_are_no_probabilities_are_told(task: Any) -> None:
 
 def test_the_number_of_classes_is_asked_for() -> None:
     with pytest.raises(ParameterError, match="needed for task multilabel") as caught:
-        metrics.f1(task="multilabel")
+        metrics_of_classes.f1(task="multilabel")
     assert caught.value.parameter == ("num_classes",)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_the_help_of_a_key_is_the_first_line_of_its_docstring(name: str) -> None:
-    assert (inspect.getdoc(getattr(metrics, name)) or "").splitlines()[0] == METRICS[name]
+@pytest.mark.parametrize(
+    ("name", "help"), [*METRICS_OF_CLASSES.items(), *METRICS_OF_NUMBERS.items()]
+)
+def test_the_help_of_a_key_is_the_first_line_of_its_docstring(
+    registry: Registry, name: str, help: str
+) -> None:
+    target = registry.get_module(f"metric.{name}").target
+    assert (inspect.getdoc(target) or "").splitlines()[0] == help
 
 
 def with_metrics(name: str, *chosen: dict[str, Any], **data: Any) -> dict[str, Any]:

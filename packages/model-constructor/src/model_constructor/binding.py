@@ -236,14 +236,17 @@ class Binder:
         return typed
 
     def _wrong_kind(self, key: str, wanted: str, where: ConfigPath) -> ConfigError:
-        same_kind = [known for known in self.registry if kind_of(known) == wanted]
+        # By the names alone: a kind that both have would make any two of them look alike.
+        names = {
+            known.rpartition(".")[2]: known for known in self.registry if kind_of(known) == wanted
+        }
         here = format_config_path(where[:-1] if where[-1] == TYPE_KEY else where)
         return ConfigError(
             f"`{key}` is of kind `{kind_of(key)}`; {here} takes a component of kind `{wanted}`",
             code="OT0308",
             config_path=where,
             span=self.sources.span(where),
-            suggestions=close_matches(f"{wanted}.{key.rpartition('.')[2]}", same_kind),
+            suggestions=tuple(names[name] for name in close_matches(key.rpartition(".")[2], names)),
             help=f"ot list-components --kind {wanted}",
         )
 

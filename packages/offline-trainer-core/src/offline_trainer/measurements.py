@@ -63,6 +63,7 @@ class Measurements:
     def log(self, values: Mapping[str, float], stage: Stage) -> None:
         """Hand a row to the loggers and the display."""
         state = self.state
+        values = {name: float(value) for name, value in values.items()}
         self._note(values, stage)
         self.progress.show(values, stage)
         epoch = state.epoch + (1 if state.batch else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,14 @@ MakeConfig = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def _release_at_the_end() -> Iterator[None]:
-    """Loggers that hang let their threads go when the test is over."""
+    """Loggers that hang let their threads go when the test is over, and these end."""
     RELEASED.clear()
     yield
     RELEASED.set()
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(20)
+    assert threading.active_count() == 1
 
 
 def log(loggers: Loggers, steps: int) -> None:

@@ -12,7 +12,13 @@ import pluggy
 
 from model_constructor.errors import ConfigPath
 from model_constructor.registry import Entry, Provider, Registrar
-from offline_trainer_torch.tables import METRICS, OPTIMIZERS, SCHEDULE_FREE, SCHEDULERS
+from offline_trainer_torch.tables import (
+    METRICS_OF_CLASSES,
+    METRICS_OF_NUMBERS,
+    OPTIMIZERS,
+    SCHEDULE_FREE,
+    SCHEDULERS,
+)
 
 OT_PLUGIN_API = (1, 0)
 
@@ -70,13 +76,17 @@ def ot_register_components(registry: Registrar) -> None:
         help="Builds a schedule of torch.optim.lr_scheduler over an optimizer.",
         requires=_TORCH,
     )
-    for name, help in METRICS.items():
-        registry.add_lazy(
-            f"metric.{name}",
-            f"offline_trainer_torch.metrics:{name}",
-            help=help,
-            requires=("torch", "torchmetrics"),
-        )
+    for module, metrics in (
+        ("metrics_of_classes", METRICS_OF_CLASSES),
+        ("metrics_of_numbers", METRICS_OF_NUMBERS),
+    ):
+        for name, help in metrics.items():
+            registry.add_lazy(
+                f"metric.{name}",
+                f"offline_trainer_torch.{module}:{name}",
+                help=help,
+                requires=("torch", "torchmetrics"),
+            )
     registry.add_lazy(
         "cb.profiler",
         "offline_trainer_torch.profiler:Profiler",

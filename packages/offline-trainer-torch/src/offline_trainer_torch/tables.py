@@ -43,17 +43,21 @@ SCHEDULERS = (
     "StepLR",
 )
 
-METRICS = {
+METRICS_OF_CLASSES = {
     "accuracy": "Share of samples whose most likely class is the target.",
     "auroc": "Area under the curve of true over false positives.",
     "confusion_matrix": "How often each class was taken for each.",
     "f1": "Harmonic mean of precision and recall.",
-    "mean_absolute_error": "Mean of absolute errors over all elements.",
-    "mean_squared_error": "Mean of squared errors over all elements, or its root.",
-    "perplexity": "Exponential of the mean negative log likelihood of the target tokens.",
     "precision": "Share of those found that are right.",
-    "r2": "Coefficient of determination: 1 minus the error's share of the variance.",
     "recall": "Share of those to be found that are found.",
     "top_k_accuracy": "Share of samples whose target is among the k most likely classes.",
 }
-"""The functions of `offline_trainer_torch.metrics`, and what each measures."""
+"""The functions of `metrics_of_classes`, and what each measures."""
+
+METRICS_OF_NUMBERS = {
+    "mean_absolute_error": "Mean of absolute errors over all elements.",
+    "mean_squared_error": "Mean of squared errors over all elements, or its root.",
+    "perplexity": "Exponential of the mean negative log likelihood of the target tokens.",
+    "r2": "Coefficient of determination: 1 minus the error's share of the variance.",
+}
+"""The functions of `metrics_of_numbers`, and what each measures."""

@@ -22,6 +22,8 @@ class LrMonitor:
         log_weight_decay: Log the weight decay too.
     """
 
+    critical = False
+
     def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False) -> None:
         self._names = ["lr"]
         self._names += ["momentum"] if log_momentum else []

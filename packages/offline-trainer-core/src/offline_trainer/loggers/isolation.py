@@ -15,7 +15,6 @@ from typing import Any
 
 from model_constructor.foreign import error_text
 from offline_trainer.engine import Stage
-from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Logger
 
@@ -62,7 +61,8 @@ class Loggers:
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, stage: Stage) -> None:
         """Hand every logger one row, a copy that is nobody else's."""
-        self._tell(lambda logger: logger.log_metrics(dict(metrics), step=step, stage=stage))
+        row = dict(metrics)
+        self._tell(lambda logger: logger.log_metrics(dict(row), step=step, stage=stage))
 
     def close(self) -> None:
         """Close every logger, when it has been told everything."""
@@ -106,7 +106,8 @@ class _ToldByThread:
     """Calls a logger in a thread of its own, which a logger that hangs keeps for itself.
 
     The thread is started with the first call and ends with `finish`, or when the logger fails;
-    what the logger raised is then raised by the next `tell` or by `finish`.
+    what the logger raised is then raised by the next `tell` or by `finish`. One that is given up,
+    because it hangs, ends if it ever comes back.
     """
 
     def __init__(self, logger: Logger, queued_calls: int, patience_seconds: float) -> None:
@@ -114,6 +115,7 @@ class _ToldByThread:
         self._calls: Queue[Call | None] = Queue(queued_calls)
         self._patience_seconds = patience_seconds
         self._failure: BaseException | None = None
+        self._given_up = False
         self._thread: Thread | None = None
 
     def tell(self, call: Call) -> None:
@@ -130,9 +132,8 @@ class _ToldByThread:
             self._put(None)
             self._thread.join(self._patience_seconds)
             if self._thread.is_alive():
-                raise OfflineTrainerError(
-                    f"it did not come to its end in {self._patience_seconds:g} s"
-                )
+                self._given_up = True
+                raise TimeoutError(f"it did not come to its end in {self._patience_seconds:g} s")
         if self._failure is not None:
             raise self._failure
 
@@ -142,14 +143,15 @@ class _ToldByThread:
         except Full:
             if self._failure is not None:
                 raise self._failure from None
-            raise OfflineTrainerError(
+            self._given_up = True
+            raise TimeoutError(
                 f"it is {self._calls.maxsize} calls behind and took none of them for "
                 f"{self._patience_seconds:g} s"
             ) from None
 
     def _work(self) -> None:
         try:
-            while (call := self._calls.get()) is not None:
+            while not self._given_up and (call := self._calls.get()) is not None:
                 _attempt(call, self.logger)
         except BaseException as error:  # noqa: BLE001 - raised again where the loop looks
             self._failure = error
