@@ -88,7 +88,7 @@ print(json.dumps([sorted(loaded), len(registry.list_modules()), [name for name, 
         *(tables.OPTIMIZERS, tables.SCHEDULE_FREE, tables.SCHEDULERS),
         *(tables.METRICS_OF_CLASSES, tables.METRICS_OF_NUMBERS),
     ]
-    assert count == 10 + sum(map(len, known))
+    assert count == 12 + sum(map(len, known))
     assert rows[:2] == ["torch", "torchmetrics"]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
-from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
@@ -28,15 +27,16 @@ from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.measurements import Measurements
 from offline_trainer.monitor import missing_metric
-from offline_trainer.non_finite import MOST_ROLLBACKS, NonFiniteSteps, OnNonfinite, Place
+from offline_trainer.non_finite import NonFiniteSteps, OnNonfinite, Place
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
 from offline_trainer.protocols import DataModule, Metric, Objective, RunLength
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
-from offline_trainer.run.line_file import FileEnd, LineFile
+from offline_trainer.rollback import Rollback
+from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
 from offline_trainer.saving import Saver, SaveSettings
-from offline_trainer.windows import TrainWindow, rest_of_epoch, windows
+from offline_trainer.windows import TrainingData, TrainWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ class Loop:
     _non_finite: NonFiniteSteps = field(init=False)
     _measurements: Measurements = field(init=False)
     _saver: Saver = field(init=False)
+    _rollback: Rollback = field(init=False)
+    _data: TrainingData = field(init=False)
     _started_seconds: float = field(default_factory=time.monotonic)
     _data_state: Json = None
     _before_validation: Json = None  # set while a validation runs whose step is not complete
@@ -107,6 +109,16 @@ class Loop:
         )
         self._saver = Saver(
             self.store, self.engine, self.saving, self._on_commit, self._on_failed_save
+        )
+        self._rollback = Rollback(
+            self.engine, self.store, self.metrics_file, self.load_state_dict, self._non_finite
+        )
+        self._data = TrainingData(
+            self.datamodule,
+            self.limits,
+            self.options.accumulate_grad_batches,
+            self.objective.weight,
+            self._own_streams,
         )
 
     def run(self) -> bool:
@@ -217,57 +229,25 @@ class Loop:
             raise missing_metric(error.args[0], metrics).within("scheduler") from error
 
     def _windows(self) -> Iterator[TrainWindow]:
-        epoch = self.state.epoch
-        streams = isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
-        rest = rest_of_epoch(self.datamodule, epoch, self.state.batch, streams)
-        batches = self.limits.epoch(rest, self.state.batch)
-        stream_state = getattr(self.datamodule, "state_dict", None)
-        size = self.options.accumulate_grad_batches
-        groups = windows(batches, size, self.objective.weight, stream_state)
-        return self.progress.timed(self.signals.interruptible(groups))
+        rest = self._data.windows(self.state.epoch, self.state.batch)
+        return self.progress.timed(self.signals.interruptible(rest))
 
     def _window_again(self, place: Place) -> Window | None:
-        """The micro-batches of a step once more, where that is possible."""
         if self._latest is not None and self._latest[0] == place:
             return self._latest[1]
-        if not hasattr(self.datamodule, "set_position"):
-            return None
-        streams = isolated_random_streams(self.engine, epoch_seed(self.seed, place.epoch))
-        batches = rest_of_epoch(self.datamodule, place.epoch, place.batch, streams)
-        size = self.options.accumulate_grad_batches
-        found = next(windows(batches, size, self.objective.weight), None)
-        return found.batches if found is not None else None
+        return self._data.again(place.epoch, place.batch)
+
+    def _own_streams(self, epoch: int) -> AbstractContextManager[None]:
+        return isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
 
     def _go_back(self, error: DivergedError) -> None:
-        """Go back to the last checkpoint and pass over the window to blame from here on.
-
-        Raises:
-            DivergedError: The run is not asked to, has done so too often, or has no checkpoint.
-        """
+        """Go back to the last checkpoint, if the run is asked to; raise the error otherwise."""
         place = error.place or self._latest_saved or (self._latest and self._latest[0])
         if place is None:
             raise error
-        self._non_finite.leave_out(error, place)
-        left_out = self._non_finite.left_out
         with suppress(DivergedError):  # of a save that comes after what is blamed
             self._saver.collect(wait=True, must_not_fail=False)
-        checkpoint = self.store.latest()
-        if checkpoint is None:
-            raise DivergedError(
-                f"{error.message}; there is no checkpoint to go back to",
-                help="save earlier, by every_n_steps of cb.model_checkpoint",
-                place=place,
-            ) from error
-        self.store.continue_from(checkpoint, complete=not checkpoint.loop_state["validation_owed"])
-        with restoring(checkpoint):
-            self.engine.restore(checkpoint.state)
-            self.metrics_file.go_back_to(FileEnd(**checkpoint.loop_state["metrics_file"]))
-            self.load_state_dict(checkpoint.loop_state)
-        self._non_finite.left_out = left_out
-        notice(
-            f"{error.message}; went back to {checkpoint.path} (step {checkpoint.step}), and leaves "
-            f"out the window of step {place.step}; {len(left_out)} of {MOST_ROLLBACKS} times"
-        )
+        self._rollback.go_back(error, place)
 
     def _count(self, window: TrainWindow) -> float:
         state = self.state

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.json_text import copied
-from offline_trainer.engine import Json, MicroBatch
+from offline_trainer.engine import Json, MicroBatch, Window
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
 
@@ -28,6 +29,38 @@ class TrainWindow:
     batches: list[MicroBatch]
     is_last: bool
     data_state: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The training batches as windows, from any place on.
+
+    Attributes:
+        datamodule: Where they come from.
+        limits: Which of them are used.
+        size: Micro-batches of a full window.
+        weight: Weight of a batch in means.
+        own_streams: By epoch, what `rest_of_epoch` enters.
+    """
+
+    datamodule: DataModule
+    limits: BatchLimits
+    size: int
+    weight: Callable[[Any], float]
+    own_streams: Callable[[int], AbstractContextManager[None]]
+
+    def windows(self, epoch: int, batch: int) -> Iterator[TrainWindow]:
+        """The rest of an epoch, both counted from 0."""
+        rest = rest_of_epoch(self.datamodule, epoch, batch, self.own_streams(epoch))
+        stream_state = getattr(self.datamodule, "state_dict", None)
+        return windows(self.limits.epoch(rest, batch), self.size, self.weight, stream_state)
+
+    def again(self, epoch: int, batch: int) -> Window | None:
+        """The micro-batches of one window once more; None where the data cannot be asked again."""
+        if not hasattr(self.datamodule, "set_position"):
+            return None
+        found = next(self.windows(epoch, batch), None)
+        return found.batches if found is not None else None
 
 
 def windows(

@@ -25,6 +25,8 @@ FIRST_PARTY_KEYS: Mapping[str, str] = {
     "data.torch": _TORCH,
     "log.tensorboard": _TORCH,
     "loss.torch": _TORCH,
+    "objective.td3_bc": _TORCH,
+    "objective.vae": _TORCH,
 }
 """Key → distribution, for keys of a kind that core has too."""
 
