@@ -122,6 +122,14 @@ def test_every_campaign_has_its_row(row: Row) -> None:
     assert line in named("docs/checkpoints.md").splitlines(), line
 
 
+def test_every_promise_of_training_names_a_test_that_exists() -> None:
+    promised = re.findall(r"^\| .+ \| `(test_\w+)` \|$", named("docs/training.md"), re.M)
+    files = [*ROOT.glob("packages/*/*/**/*.py"), *(ROOT / "tests").glob("*.py")]
+    there = {name for file in files for name in re.findall(r"def (test_\w+)\(", file.read_text())}
+    assert len(promised) > 30
+    assert [name for name in promised if name not in there] == []
+
+
 def test_every_environment_variable_is_named() -> None:
     sources = (ROOT / "packages").glob("*/src/**/*.py")
     used = {name for file in sources for name in re.findall(r'"(OT_[A-Z_]+)"', file.read_text())}

@@ -213,6 +213,22 @@ def test_a_run_that_is_stopped_at_once_says_what_is_saved(
         assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("lengths", "steps_done"),
+    [
+        ({"max_epochs": 2, "max_steps": 5}, 5),
+        ({"max_epochs": 1, "max_steps": 5}, 4),
+        ({"max_epochs": "5st", "max_steps": "1ep"}, 4),
+        ({"max_epochs": 2, "max_time": 1e-9}, 0),
+        ({"max_epochs": 2, "max_time": "1h"}, 8),
+    ],
+)
+def test_the_limit_that_is_reached_first_ends_the_run(
+    small_config: MakeConfig, lengths: dict[str, Any], steps_done: int
+) -> None:
+    assert run_experiment(small_config(trainer=lengths)).global_step == steps_done
+
+
 def test_resume_auto_starts_anew_where_there_is_nothing(
     small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
