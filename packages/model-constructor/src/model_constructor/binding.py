@@ -240,13 +240,14 @@ class Binder:
         names = {
             known.rpartition(".")[2]: known for known in self.registry if kind_of(known) == wanted
         }
+        near = close_matches(key.rpartition(".")[2], names) if len(names) > 1 else names
         here = format_config_path(where[:-1] if where[-1] == TYPE_KEY else where)
         return ConfigError(
             f"`{key}` is of kind `{kind_of(key)}`; {here} takes a component of kind `{wanted}`",
             code="OT0308",
             config_path=where,
             span=self.sources.span(where),
-            suggestions=tuple(names[name] for name in close_matches(key.rpartition(".")[2], names)),
+            suggestions=tuple(names[name] for name in near),
             help=f"ot list-components --kind {wanted}",
         )
 
