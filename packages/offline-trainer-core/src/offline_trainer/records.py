@@ -82,10 +82,14 @@ def write_records(
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))
-    transform_state = getattr(datamodule, "transform_state", None)
-    fitted = transform_state() if transform_state is not None else None
-    if fitted is not None:
-        directory.write_transforms(fitted)
+    for name, write in (
+        ("transform_state", directory.write_transforms),
+        ("split_state", directory.write_split),
+    ):
+        state = getattr(datamodule, name, None)
+        told = state() if state is not None else None
+        if told is not None:
+            write(told)
 
 
 def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin | None:
