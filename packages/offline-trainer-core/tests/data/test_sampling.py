@@ -1,4 +1,4 @@
-"""Drawing rows by weights: how often each comes, and that any part of the order can be asked for."""
+"""Drawing rows by weights: how often each comes; any part of the order can be asked for."""
 
 from __future__ import annotations
 

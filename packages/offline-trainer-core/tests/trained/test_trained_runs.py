@@ -151,6 +151,36 @@ def test_a_file_in_many_pieces_is_predicted_as_in_one(
     assert two == pytest.approx(one, rel=1e-12)
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_arrow_files_are_read_and_written_with_their_types(trained: Path, suffix: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import csv, feather, parquet
+
+    ot("predict", str(trained), "--input", "things.csv", "--output", "one.csv")
+    nulls = csv.ConvertOptions(null_values=["NA"], column_types={"size": pa.float32()})
+    table = csv.read_csv("things.csv", convert_options=nulls)
+    write_table = parquet.write_table if suffix == ".parquet" else feather.write_feather
+    write_table(table, f"new{suffix}")
+    done = ot("predict", str(trained), "--input", f"new{suffix}", "--output", "two.parquet")
+    assert done.exit_code == 0, done.stderr
+    made = parquet.read_table("two.parquet")
+    assert made.select(table.column_names).equals(table)
+    expected = np.array(read("one.csv")["predicted_price"], float)
+    assert made.column("predicted_price").to_numpy() == pytest.approx(expected, rel=1e-6)
+    assert ot("predict", str(trained), "--input", "two.parquet", "--output", "x.csv").exit_code == 2
+    assert ot("predict", str(trained), "--input", f"new{suffix}", "--output", "x.csv").stdout
+
+
+def test_a_truncated_input_is_said(trained: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    csv = pytest.importorskip("pyarrow.csv")
+    parquet.write_table(csv.read_csv("things.csv"), "new.parquet")
+    Path("new.parquet").write_bytes(Path("new.parquet").read_bytes()[:-300])
+    done = ot("predict", str(trained), "--input", "new.parquet", "--output", "out.csv")
+    assert (done.exit_code, Path("out.csv").exists()) == (2, False)
+    assert "new.parquet is damaged" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model_constructor.errors import ParameterError
+from offline_trainer.data.arrow import has_arrow
+from offline_trainer.data.arrow_table import ArrowTable
 from offline_trainer.data.columns import TableRows
+from offline_trainer.data.csv_arrow import FastCsvTable
 from offline_trainer.data.csv_table import CsvTable
 from offline_trainer.data.npz_table import NpzTable
 
@@ -34,7 +37,9 @@ def open_table(path: Path, delimiter: str = ",") -> TableRows:
     if suffix == ".npz":
         return NpzTable(path)
     if suffix in CSV_SUFFIXES:
-        return CsvTable(path, delimiter)
+        return FastCsvTable(path, delimiter) if has_arrow() else CsvTable(path, delimiter)
+    if suffix in ARROW_SUFFIXES:
+        return ArrowTable.open(path)
     raise _no_table(path)
 
 
@@ -48,6 +53,8 @@ def table_blocks(path: Path, rows: int, delimiter: str = ",") -> Iterator[TableR
     """
     if suffix_of(path) in CSV_SUFFIXES:
         yield from CsvTable.blocks(path, delimiter, rows)
+    elif suffix_of(path) in ARROW_SUFFIXES:
+        yield from ArrowTable.blocks(path, rows)
     else:
         yield open_table(path, delimiter)
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from offline_trainer.checkpoint.file_system import reported
+from offline_trainer.data.arrow import INSTALL, has_arrow
 from offline_trainer.errors import InputFileError
 from offline_trainer.protocols import Values
+
+_ROW_GROUP = 1 << 16
 
 
 class PredictionFile(Protocol):
@@ -49,6 +52,10 @@ def prediction_file(path: Path) -> Iterator[PredictionFile]:
 def _writer_of(path: Path) -> Callable[[Path], PredictionFile]:
     if path.name.endswith((".csv", ".csv.gz")):
         return lambda unfinished: _CsvFile(unfinished, packed=path.suffix == ".gz")
+    if path.suffix == ".parquet":
+        if not has_arrow():
+            raise InputFileError(f"to write {path}, pyarrow is needed", help=INSTALL)
+        return _ParquetFile
     raise InputFileError(f"{path} is neither a .csv nor a .parquet file by its name")
 
 
@@ -75,6 +82,51 @@ class _CsvFile:
     def close(self) -> None:
         """Write what is left."""
         self._stream.close()
+
+
+class _ParquetFile:
+    """Columns of the types that they had; cells of a CSV file are text."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: list[Any] = []
+        self._rows = 0
+        self._writer: Any = None
+
+    def write(self, rows: Mapping[str, Values]) -> None:
+        """Add rows, by column."""
+        import pyarrow as pa
+
+        self._waiting.append(pa.table({name: _arrow_array(each) for name, each in rows.items()}))
+        self._rows += len(self._waiting[-1])
+        if self._rows >= _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._waiting:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        table = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._path, table.schema)
+        self._writer.write_table(table)
+        self._waiting, self._rows = [], 0
+
+
+def _arrow_array(values: Values) -> Any:
+    import pyarrow as pa
+
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    is_text = not hasattr(values, "dtype") or values.dtype == object
+    return pa.array(values, pa.string() if is_text else None)
 
 
 def plain_values(values: Values) -> Sequence[Any]:
