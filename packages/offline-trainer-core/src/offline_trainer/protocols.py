@@ -106,7 +106,8 @@ class Transform(Protocol):
 
     Optional: ``columns``, the names of those it is for; ``takes``, some of ``("number",
     "category")``, ``("number",)`` if there is none; ``invert(values, state)``, back from what
-    `apply` gave; ``output_names(name, state)``, for what has several columns, shape (N, k).
+    `apply` gave; ``output_names(name, state)``, for what has several columns, shape (N, k);
+    ``fit_declared(categories)``, the state where all categories of a column are declared.
     """
 
     def fit(self, values: Any) -> Json:

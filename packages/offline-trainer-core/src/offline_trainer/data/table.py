@@ -97,7 +97,11 @@ class Table(ArrayDataModule):
         by_default = "int64" if categories else "float32"
         dtype = _checked_dtype("target_dtype", target_dtype or by_default)
         self._y = Matrix(dtype, "target_dtype")
-        self._pipeline = Pipeline(self._steps(transforms, standardise), self._targets)
+        steps = self._steps(transforms, standardise)
+        declared = {
+            name: each.categories for name, each in self._columns.items() if each.categories
+        }
+        self._pipeline = Pipeline(steps, self._targets, declared)
         self._fitted = False
         self._check_combinations(standardise)
 
@@ -183,8 +187,7 @@ class Table(ArrayDataModule):
         }
         for name in self._targets:
             if self._declared(name) == "category" and name not in named:
-                classes = self._columns[name].categories
-                steps.append(Step(Ordinal([name], classes), ("columns", name)))
+                steps.append(Step(Ordinal([name]), ("columns", name)))
         return steps
 
     def _declared(self, name: str) -> str:

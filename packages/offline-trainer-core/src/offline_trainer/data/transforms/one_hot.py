@@ -23,8 +23,8 @@ class OneHot:
 
     Args:
         columns: Which columns; every feature that is a category if None.
-        categories: All there are, in the order of the new columns; those of the training rows if
-            None.
+        categories: All there are, in the order of the new columns; those that the table
+            declares, or that are in the training rows, if None.
         unknown: What becomes of another one: an ``error``, or ``zeros`` in all columns.
 
     >>> one_hot = OneHot()
@@ -50,6 +50,10 @@ class OneHot:
     def fit(self, values: Array) -> Json:
         """The categories of training rows, object (N,), unless they are declared."""
         return {"categories": self._categories or learned_categories(values)}
+
+    def fit_declared(self, categories: Sequence[str]) -> Json:
+        """The categories that are declared of a column."""
+        return {"categories": self._categories or list(categories)}
 
     def apply(self, values: Array, state: Json) -> Floats:
         """Zeros and ones, float64 (N, k)."""

@@ -21,7 +21,8 @@ class Ordinal:
 
     Args:
         columns: Which columns; every feature that is a category if None.
-        categories: All there are, in their order; those of the training rows if None.
+        categories: All there are, in their order; those that the table declares, or that are in the
+            training rows, if None.
 
     >>> ordinal = Ordinal(categories=["low", "high"])
     >>> ordinal.apply(np.array(["high", "low"], dtype=object), ordinal.fit(None)).tolist()
@@ -39,6 +40,10 @@ class Ordinal:
     def fit(self, values: Array) -> Json:
         """The categories of training rows, object (N,), unless they are declared."""
         return {"categories": self._categories or learned_categories(values)}
+
+    def fit_declared(self, categories: Sequence[str]) -> Json:
+        """The categories that are declared of a column."""
+        return {"categories": self._categories or list(categories)}
 
     def apply(self, values: Array, state: Json) -> Floats:
         """Positions, float64 (N,)."""

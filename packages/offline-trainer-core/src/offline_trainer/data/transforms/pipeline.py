@@ -42,6 +42,7 @@ class Pipeline:
     Args:
         steps: The transforms.
         targets: Columns that a transform gets only if it names them, and must be able to invert.
+        declared: The categories of columns of which all are declared.
 
     Attributes:
         states: What each step has learned: its state for each column that it transforms.
@@ -50,9 +51,15 @@ class Pipeline:
         ParameterError: A step is no transform.
     """
 
-    def __init__(self, steps: Sequence[Step], targets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        targets: Sequence[str] = (),
+        declared: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._steps = steps
         self._targets = targets
+        self._declared = declared or {}
         self.states: list[dict[str, Json]] = []
         self._loaded = False
         for step in steps:
@@ -76,7 +83,7 @@ class Pipeline:
             states: dict[str, Json] = {}
             for name in self._chosen(step, columns):
                 with _named(step, name):
-                    states[name] = step.transform.fit(columns[name][rows])
+                    states[name] = self._learned(step.transform, name, columns[name], rows)
                 columns[name] = self._applied(step, name, columns[name], states[name], place)
             self.states.append(states)
 
@@ -128,6 +135,12 @@ class Pipeline:
             raise ValueError("expected a state for each column of a transform")
         self.states = states
         self._loaded = True
+
+    def _learned(self, transform: Any, name: str, values: Array, rows: Indices) -> Json:
+        categories = self._declared.get(name)
+        if categories is not None and hasattr(transform, "fit_declared"):
+            return transform.fit_declared(categories)
+        return transform.fit(values[rows])
 
     def _chosen(self, step: Step, columns: Columns) -> Iterator[str]:
         takes = getattr(step.transform, "takes", ("number",))
