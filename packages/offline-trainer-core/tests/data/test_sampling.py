@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from model_constructor.errors import ParameterError
 from offline_trainer.data.order import WeightedOrder
 from offline_trainer.data.table import Table
+from offline_trainer.experiment import run_experiment
 
 
 @settings(max_examples=100, deadline=None)
@@ -94,6 +96,38 @@ def test_a_weighted_epoch_goes_on_from_any_batch(table: Path) -> None:
     for batch in range(13):
         data.set_position(4, batch)
         assert epoch_of(data) == whole[batch * 16 :]
+
+
+@pytest.mark.parametrize("sampling", [None, {"weights": "weight"}, {"balance": "kind"}])
+@pytest.mark.parametrize("stop", [1, 5, 13, 20])
+def test_a_run_that_stopped_anywhere_goes_on_to_the_same_bytes(
+    stop: int, sampling: dict[str, str] | None, table: Path, small_config: Callable[..., Any]
+) -> None:
+    data = {
+        "_type_": "data.table",
+        "path": str(table),
+        "target": ["n"],
+        "features": ["weight"],
+        "transforms": [{"_type_": "transform.quantile", "columns": ["n", "weight"]}],
+        "split": {"val": 0.2, "stratify": "kind"},
+        "sampling": sampling,
+        "batch_size": 24,
+    }
+    config = small_config(data=data, trainer={"max_epochs": 4})
+    layers = config["model"]["sequential"]["layers"]
+    layers[0]["in_features"], layers[-1]["out_features"] = 1, 1
+    whole = run_experiment(config, ["run.out_dir=whole"]).out_dir
+    run_experiment(config, ["run.out_dir=parts", f"trainer.max_steps={stop}"])
+    parts = run_experiment(config, ["run.out_dir=parts"], resume="auto").out_dir
+    assert last_weights(whole) == last_weights(parts)
+    for name in ("transforms.json", "split.json"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+
+
+def last_weights(run: Path) -> bytes:
+    *_, newest = sorted((run / "checkpoints").glob("step-*"))
+    assert newest.name == "step-000000000028"
+    return (newest / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from offline_trainer.checkpoint.file_system import reported
 from offline_trainer.data.arrow import INSTALL, has_arrow
+from offline_trainer.data.values import plain_values
 from offline_trainer.errors import InputFileError
 from offline_trainer.protocols import Values
 
@@ -127,13 +128,3 @@ def _arrow_array(values: Values) -> Any:
         return values
     is_text = not hasattr(values, "dtype") or values.dtype == object
     return pa.array(values, pa.string() if is_text else None)
-
-
-def plain_values(values: Values) -> Sequence[Any]:
-    """The values of a column of any kind as Python's own."""
-    for name in ("tolist", "to_pylist"):  # of numpy, of pyarrow
-        if hasattr(values, name):
-            plain: Sequence[Any] = getattr(values, name)()
-            return plain
-    as_they_are: Sequence[Any] = values
-    return as_they_are
