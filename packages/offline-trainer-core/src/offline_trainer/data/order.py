@@ -90,7 +90,7 @@ def split_order(length: int, seed: int) -> Indices:
     """``range(length)`` in the random order by which a split divides it.
 
     >>> split_order(8, seed=0).tolist()
-    [1, 7, 2, 4, 0, 3, 6, 5]
+    [1, 5, 2, 3, 7, 6, 0, 4]
     """
     permutation = _Permutation(length, _round_keys(seed, _SPLIT_STREAM, 0))
     return permutation(np.arange(length, dtype=np.uint64))
