@@ -137,6 +137,7 @@ def test_bad_data_is_one_clear_message_before_a_run_directory_exists(
 ) -> None:
     if reader == "without pyarrow":
         monkeypatch.setattr(table_files, "has_arrow", lambda: False)
+    monkeypatch.setattr(table_files, "FAST_FROM_BYTES", 0)
     content, change, said = CASES[case]
     Path("t.csv").write_bytes(GOOD.encode() if content is None else content)
     config = small_config(data={**TABLE, **change})

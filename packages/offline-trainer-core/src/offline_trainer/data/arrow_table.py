@@ -14,6 +14,8 @@ from offline_trainer.data.batches import Floats
 from offline_trainer.data.csv_table import checked_header
 from offline_trainer.protocols import Values
 
+_BUFFER_BYTES = 1 << 20
+
 _Read = Callable[[Sequence[str]], Any]
 """From names of columns to a ``pyarrow.Table`` of them."""
 
@@ -161,7 +163,8 @@ def _batches(path: Path, rows: int) -> Iterator[Any]:
         if path.suffix == ".parquet":
             import pyarrow.parquet as parquet
 
-            with parquet.ParquetFile(path) as file:
+            # Without a buffer of this size, each group of rows is read whole.
+            with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_size=rows):
                     yield pa.Table.from_batches([batch])
             return

@@ -85,24 +85,23 @@ class CsvTable:
         if first is None:
             raise _error(path, "is empty; expected a header and rows")
         header = first.rstrip("\n").split(delimiter)
-        start = line = 2
-        block: list[str] = []
-        while '"' not in first and (block := list(islice(lines, rows))):
+        line = 2
+        quoted, waiting = '"' in first, list[str]()
+        while not quoted and (block := list(islice(lines, rows))):
             if '"' in "".join(block):
+                quoted, waiting = True, block
                 break
             stripped = [each.rstrip("\n") for each in block]
             _check_regular(path, stripped, header, delimiter, line)
             yield cls._block(path, delimiter, header, line, lines=stripped)
             line += len(stripped)
-            block = []
-        if '"' in first or block:
-            head = [first] if line == start else [delimiter.join(header) + "\n"]
-            reader = _Records(path, delimiter, chain(head, block, lines), line - start)
-            line = start if '"' in first else line
+        is_empty = line == 2
+        if quoted:  # from here on, a row may have several lines
+            reader = _Records(path, delimiter, chain([first], waiting, lines), line - 2)
             while records := list(islice(reader, rows)):
                 yield cls._block(path, delimiter, reader.header, line, records=records)
-                line = start + 1
-        if line == start:
+                is_empty = False
+        if is_empty:
             raise _error(path, "has a header and no rows")
 
     @classmethod

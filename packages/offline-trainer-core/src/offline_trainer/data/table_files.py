@@ -11,10 +11,13 @@ from offline_trainer.data.arrow_table import ArrowTable
 from offline_trainer.data.columns import TableRows
 from offline_trainer.data.csv_arrow import FastCsvTable
 from offline_trainer.data.csv_table import CsvTable
+from offline_trainer.data.files import check_exists
 from offline_trainer.data.npz_table import NpzTable
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
+FAST_FROM_BYTES = 1 << 20
+"""A smaller CSV file is read before pyarrow would be imported."""
 
 
 def suffix_of(path: Path) -> str:
@@ -37,7 +40,9 @@ def open_table(path: Path, delimiter: str = ",") -> TableRows:
     if suffix == ".npz":
         return NpzTable(path)
     if suffix in CSV_SUFFIXES:
-        return FastCsvTable(path, delimiter) if has_arrow() else CsvTable(path, delimiter)
+        check_exists(path)
+        fast = path.stat().st_size >= FAST_FROM_BYTES and has_arrow()
+        return FastCsvTable(path, delimiter) if fast else CsvTable(path, delimiter)
     if suffix in ARROW_SUFFIXES:
         return ArrowTable.open(path)
     raise _no_table(path)
