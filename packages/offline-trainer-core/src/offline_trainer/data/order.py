@@ -112,7 +112,7 @@ class WeightedOrder:
     [0, 1, 1]
     """
 
-    __slots__ = ("_bounds", "_draws", "_offset", "_samples")
+    __slots__ = ("_bounds", "_draws", "_last", "_offset", "_samples")
 
     def __init__(self, weights: npt.NDArray[np.float64], seed: int, epoch: int) -> None:
         self._draws = EpochOrder(len(weights), seed, epoch)
@@ -122,6 +122,8 @@ class WeightedOrder:
         bounds = np.cumsum(weights[self._samples])
         self._bounds = bounds / bounds[-1] * len(weights)
         self._offset = int(keys[0]) / 2**64
+        # A point may be rounded up to the last bound, behind which samples of no weight stand.
+        self._last = int(np.flatnonzero(weights[self._samples])[-1])
 
     def __len__(self) -> int:
         return len(self._draws)
@@ -129,9 +131,8 @@ class WeightedOrder:
     def __getitem__(self, positions: slice) -> Indices:
         """Indices of the samples at these positions, int64; out of range as for a list."""
         points = self._draws[positions] + self._offset
-        last = int(np.flatnonzero(np.diff(self._bounds, prepend=0.0))[-1])
         drawn = np.searchsorted(self._bounds, points, side="right")
-        return self._samples[np.minimum(drawn, last)]
+        return self._samples[np.minimum(drawn, self._last)]
 
 
 class _Permutation:
