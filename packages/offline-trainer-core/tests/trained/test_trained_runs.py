@@ -164,6 +164,10 @@ def test_arrow_files_are_read_and_written_with_their_types(trained: Path, suffix
     done = ot("predict", str(trained), "--input", f"new{suffix}", "--output", "two.parquet")
     assert done.exit_code == 0, done.stderr
     made = parquet.read_table("two.parquet")
+    Path(f"new{suffix}").rename(f"new{suffix.upper()}")
+    again = ot("predict", str(trained), "--input", f"new{suffix.upper()}", "--output", "B.CSV.gz")
+    assert again.exit_code == 0, again.stderr
+    Path(f"new{suffix.upper()}").rename(f"new{suffix}")
     assert made.select(table.column_names).equals(table)
     expected = np.array(read("one.csv")["predicted_price"], float)
     assert made.column("predicted_price").to_numpy() == pytest.approx(expected, rel=1e-6)
@@ -185,6 +189,7 @@ def test_a_truncated_input_is_said(trained: Path) -> None:
     ("change", "message"),
     [
         ({"colour": "gren"}, "new.csv, line 2, column `colour`: 'gren' is none of its categories"),
+        ({"colour": "gren"}, "did you mean `green`"),
         ({"size": "big"}, "new.csv, line 2, column `size`: 'big' is not a number"),
         ({"size": ""}, "new.csv, line 2, column `size`: the cell is empty"),
         ({"made": "May 5"}, "new.csv, line 2, column `made`: 'May 5' is no date"),

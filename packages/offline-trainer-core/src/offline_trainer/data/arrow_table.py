@@ -50,7 +50,7 @@ class ArrowTable:
             ParameterError: It cannot be read, or has no rows or two columns of one name.
         """
         with reading(path):
-            if path.suffix == ".parquet":
+            if path.suffix.lower() == ".parquet":
                 import pyarrow.parquet as parquet
 
                 with parquet.ParquetFile(path) as file:
@@ -160,7 +160,7 @@ def _batches(path: Path, rows: int) -> Iterator[Any]:
     with reading(path):
         import pyarrow as pa
 
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             import pyarrow.parquet as parquet
 
             # Without a buffer of this size, each group of rows is read whole.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from model_constructor.errors import ParameterError
+from model_constructor.errors import ParameterError, either
 from offline_trainer.components import closed_at_the_end
 from offline_trainer.data.batches import Array
 from offline_trainer.errors import InputFileError
@@ -84,5 +84,5 @@ class _input_errors:  # noqa: N801 - reads as a context at its uses
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ParameterError):
-            near = f"did you mean {error.suggestions[0]!r}? " if error.suggestions else ""
+            near = f"did you mean {either(error.suggestions)}? " if error.suggestions else ""
             raise InputFileError(error.message, help=f"{near}{error.help}".strip()) from error

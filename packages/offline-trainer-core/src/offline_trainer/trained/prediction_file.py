@@ -51,9 +51,9 @@ def prediction_file(path: Path) -> Iterator[PredictionFile]:
 
 
 def _writer_of(path: Path) -> Callable[[Path], PredictionFile]:
-    if path.name.endswith((".csv", ".csv.gz")):
-        return lambda unfinished: _CsvFile(unfinished, packed=path.suffix == ".gz")
-    if path.suffix == ".parquet":
+    if path.name.lower().endswith((".csv", ".csv.gz")):
+        return lambda unfinished: _CsvFile(unfinished, packed=path.suffix.lower() == ".gz")
+    if path.suffix.lower() == ".parquet":
         if not has_arrow():
             raise InputFileError(f"to write {path}, pyarrow is needed", help=INSTALL)
         return _ParquetFile
