@@ -13,7 +13,7 @@ from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState
 
-HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics")
+HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics", "pyarrow")
 
 LIGHT_ROADS = {
     "import offline_trainer": "import offline_trainer",
@@ -28,6 +28,9 @@ LIGHT_ROADS = {
     "ot ckpt --help": "import sys; sys.argv = ['ot', 'ckpt', '--help']; run()",
     "ot ckpt diff --help": "import sys; sys.argv = ['ot', 'ckpt', 'diff', '--help']; run()",
     "ot ckpt import --help": "import sys; sys.argv = ['ot', 'ckpt', 'import', '--help']; run()",
+    "ot data inspect --help": "import sys; sys.argv = ['ot', 'data', 'inspect', '--help']; run()",
+    "ot evaluate --help": "import sys; sys.argv = ['ot', 'evaluate', '--help']; run()",
+    "ot predict --help": "import sys; sys.argv = ['ot', 'predict', '--help']; run()",
     "ot list-components": "import sys; sys.argv = ['ot', 'list-components']; run()",
 }
 

@@ -122,3 +122,22 @@ def test_a_file_that_the_datamodule_names_and_cannot_be_read_ends_the_run(
     monkeypatch.setattr(RandomRegression, "input_files", lambda self: [Path("gone.csv")])
     with pytest.raises(ComponentFailedError, match=r"gone\.csv"):
         run_experiment(small_config())
+
+
+def test_the_parts_are_recorded_and_a_change_of_them_is_said(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = table_config(small_config)
+    config["data"]["split"] = {"test": 0.25}
+    first = run_experiment(config, ["trainer.max_epochs=1"])
+    split = json.loads((first.out_dir / "split.json").read_text())
+    assert {name: part["rows"] for name, part in split.items() if name != "seed"} == {
+        "train": 18,
+        "val": 0,
+        "test": 6,
+    }
+    assert split["seed"] == config["run"]["seed"]
+    run_experiment(config, ["trainer.max_epochs=2"], resume="auto")
+    assert "other samples" not in capsys.readouterr().err
+    run_experiment(config, ["trainer.max_epochs=3", "data.seed=9"], resume="auto")
+    assert "other samples are in the parts than in the run's earlier" in capsys.readouterr().err

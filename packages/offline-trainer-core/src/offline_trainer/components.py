@@ -102,13 +102,22 @@ class Builder:
 
     def datamodule(self, seed: int) -> DataModule:
         """The datamodule, seeded and set up, so that its files are known to be there."""
+        datamodule = self.seeded_datamodule(seed)
+        self.set_up(datamodule)
+        return datamodule
+
+    def seeded_datamodule(self, seed: int) -> DataModule:
+        """The datamodule, seeded; nothing is read yet."""
         datamodule: DataModule = self.section("data")
         set_seed = getattr(datamodule, "set_seed", None)
         if set_seed is not None:
             set_seed(seed)
+        return datamodule
+
+    def set_up(self, datamodule: DataModule) -> None:
+        """Let the datamodule read its data."""
         with self.errors_of(("data",), self.data["data"]):
             datamodule.setup("fit")
-        return datamodule
 
     def part_finder(self, datamodule: DataModule, engine: Engine) -> Callable[[str], bool]:
         """What tells whether the data has a part, ``val`` or ``test``; it asks once for each.

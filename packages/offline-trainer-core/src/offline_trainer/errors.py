@@ -4,6 +4,7 @@
     └── OfflineTrainerError          exit 1
         ├── RunDirectoryError        exit 2   locked by another run, or not writable
         ├── StateMismatchError       exit 2   a sound checkpoint that does not fit this config
+        ├── InputFileError           exit 2   a file to predict for, or its place, cannot be used
         ├── DivergedError            exit 3   loss or gradient is not finite
         ├── CheckpointError          exit 4   checkpoints exist, none can be used
         │   └── DamagedCheckpointError        one checkpoint whose bytes are not what was saved
@@ -37,6 +38,12 @@ class RunDirectoryError(OfflineTrainerError):
 
 class StateMismatchError(OfflineTrainerError):
     """A sound checkpoint does not fit the models or optimizers of this config."""
+
+    exit_code = 2
+
+
+class InputFileError(OfflineTrainerError):
+    """A file that is to be predicted for cannot be used, or predictions cannot be written."""
 
     exit_code = 2
 

@@ -13,6 +13,7 @@ from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
 
 MODEL = "model"
+AVERAGES = "ema"
 _SHOWN = 8
 
 
@@ -71,6 +72,20 @@ def start_from(engine: Engine, source: InitFrom) -> None:
         f"weights taken from {source.checkpoint.path}; optimizer, schedule and data start anew"
         f"{_listed('as initialised', kept)}{_listed('left out', left_out)}"
     )
+
+
+def take_trained(engine: Engine, checkpoint: Checkpoint) -> None:
+    """Give an engine that trains nothing the weights of a checkpoint, averaged ones where kept.
+
+    Raises:
+        StateMismatchError: They do not fit the models.
+    """
+    fresh, saved = engine.snapshot(), checkpoint.state
+    weights = {**saved.tensors.get(MODEL, {}), **saved.tensors.get(AVERAGES, {})}
+    values = dict(fresh.values)
+    if MODEL in values and MODEL in saved.values:
+        values[MODEL] = saved.values[MODEL]
+    engine.restore(HostState({**fresh.tensors, MODEL: weights}, values))
 
 
 def _by_every_name(state: HostState) -> dict[str, HostTensor]:

@@ -40,12 +40,42 @@ _COMPONENTS = (
     (
         "data.table",
         "offline_trainer.data.table:Table",
-        "A CSV or npz table: columns to features and target, split, standardised.",
+        "A CSV, Parquet, Feather or npz table: columns to features and target, split, transformed.",
     ),
     (
         "data.arrays",
         "offline_trainer.data.arrays:Arrays",
         "A .npz file or a folder of .npy files; each array is a field of the batch.",
+    ),
+    (
+        "transform.standardise",
+        "offline_trainer.data.transforms.standardise:Standardise",
+        "Numbers to mean 0 and variance 1.",
+    ),
+    (
+        "transform.min_max",
+        "offline_trainer.data.transforms.min_max:MinMax",
+        "Numbers to a range.",
+    ),
+    (
+        "transform.quantile",
+        "offline_trainer.data.transforms.quantile:Quantile",
+        "Numbers to their ranks.",
+    ),
+    (
+        "transform.one_hot",
+        "offline_trainer.data.transforms.one_hot:OneHot",
+        "Categories to a column of zeros and ones each.",
+    ),
+    (
+        "transform.ordinal",
+        "offline_trainer.data.transforms.ordinal:Ordinal",
+        "Categories to numbers from 0.",
+    ),
+    (
+        "transform.impute",
+        "offline_trainer.data.transforms.impute:Impute",
+        "A value in place of missing ones.",
     ),
     (
         "cb.model_checkpoint",

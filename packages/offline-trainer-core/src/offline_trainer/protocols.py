@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from model_constructor.registry import Registry
     from offline_trainer.engine import EvalOutput, Interval, Json, Scalar, Stage
 
@@ -37,7 +39,13 @@ class DataModule(Protocol):
     ``transform_state()``, fitted values (JSON) that are saved with the run;
     ``input_files() -> Sequence[Path]``, called after `setup`: the files that the batches come
     from, whose hashes become ``data`` of run.json (an empty sequence says that there are none);
-    ``close()``, called when the run ends, however it does.
+    ``split_state()``, JSON that tells which samples are in which part, saved with the run;
+    ``part_dataloader(part)``, all batches of ``train``, ``val`` or ``test`` in the order of the
+    data, or None, for ``ot evaluate``;
+    ``load_transform_state(state)``, called before `setup`: use what a run has fitted, and fit
+    nothing;
+    ``close()``, called when the run ends, however it does. What ``ot predict`` needs besides is
+    `PredictsFromFile`.
     """
 
     def setup(self, stage: Stage | str) -> None:
@@ -45,6 +53,96 @@ class DataModule(Protocol):
 
     def train_dataloader(self) -> Iterable[Any]:
         """The training batches of one epoch; called once per epoch."""
+
+
+Values = Any
+"""One value for each sample: a list, or an array of numpy or pyarrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSamples:
+    """Some samples that a trained model is to be used on.
+
+    Attributes:
+        batch: As `DataModule` yields it, without targets.
+        columns: What was read of these samples, by name, one value for each; it is written beside
+            the predictions.
+    """
+
+    batch: Any
+    columns: Mapping[str, Values]
+
+
+@runtime_checkable
+class PredictsFromFile(Protocol):
+    """What a datamodule has besides, for ``ot predict``; `setup` is not called before."""
+
+    def load_transform_state(self, state: Json) -> None:
+        """Use what the run has fitted; raises ValueError if this is nothing that it can have."""
+
+    def new_samples(self, path: Path) -> Iterable[NewSamples]:
+        """The samples of a file in their order, not more in memory than some batches.
+
+        Raises:
+            ParameterError: The file, or a value in it, cannot be used.
+        """
+
+    def predictions(self, outputs: Any, probabilities: Any | None) -> Mapping[str, Values]:
+        """The columns to write for one batch.
+
+        Args:
+            outputs: What the model gave: nested containers of numpy arrays (B, ...).
+            probabilities: Of the classes, (B, C), where the loss knows them (see `Loss`).
+        """
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """Kind ``transform``: a column of numbers or categories, turned into others.
+
+    Values have shape (N, ...), N rows: float64, NaN where one is missing, for numbers; an object
+    array of texts, None where one is missing, for categories. What is learned is a value of its
+    own, the state: JSON, which is saved with the run. One transform serves any number of columns.
+
+    Optional: ``columns``, the names of those it is for; ``takes``, some of ``("number",
+    "category")``, ``("number",)`` if there is none; ``invert(values, state)``, back from what
+    `apply` gave; ``output_names(name, state)``, for what has several columns, shape (N, k);
+    ``fit_declared(categories)``, the state where all categories of a column are declared.
+    """
+
+    def fit(self, values: Any) -> Json:
+        """What is to be known of the training rows.
+
+        Raises:
+            ParameterError: They cannot be used.
+        """
+
+    def apply(self, values: Any, state: Json) -> Any:
+        """The values of any rows, transformed: (N, ...).
+
+        Raises:
+            BadValueError: One of them cannot be.
+        """
+
+
+class BadValueError(ValueError):
+    """Raised by a transform about one value.
+
+    Args:
+        row: Which of those that it got, from 0.
+        message: What is wrong, with the value.
+        suggestions: The nearest good values.
+        help: The next step to take.
+    """
+
+    def __init__(
+        self, row: int, message: str, *, suggestions: Sequence[str] = (), help: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.row = row
+        self.message = message
+        self.suggestions = tuple(suggestions)
+        self.help = help
 
 
 @runtime_checkable
@@ -62,7 +160,11 @@ class Io(Protocol):
 
 @runtime_checkable
 class Loss(Protocol):
-    """Kind ``loss``."""
+    """Kind ``loss``.
+
+    Optional: ``probabilities(outputs)``, of the classes, (B, C), from the outputs as numpy arrays;
+    None where they mean something else.
+    """
 
     def __call__(self, *, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
         """The mean loss over the batch."""

@@ -12,13 +12,13 @@ from model_constructor.config.resolve import ResolvedConfig
 from model_constructor.config.resolved_yaml import dump_resolved
 from model_constructor.foreign import error_text
 from offline_trainer.checkpoint.reading import Checkpoint
-from offline_trainer.engine import Engine
+from offline_trainer.engine import Engine, Json
 from offline_trainer.notices import notice
 from offline_trainer.plugins.loader import Plugins
 from offline_trainer.protocols import DataModule
-from offline_trainer.run.attempt_changes import report_attempt_changes
+from offline_trainer.run.attempt_changes import report_attempt_changes, report_other_split
 from offline_trainer.run.config_hash import config_hash
-from offline_trainer.run.directory import RunDirectory
+from offline_trainer.run.directory import SPLIT_NAME, RunDirectory
 from offline_trainer.run.input_files import input_files
 from offline_trainer.run.manifest import Origin, RunManifest, describe_run
 from offline_trainer.secrets_scope import shown as shown_text
@@ -83,10 +83,20 @@ def write_records(
     directory.write_manifest(manifest)
     files = {str(file.path): file.content.decode("utf-8-sig") for file in reversed(resolved.files)}
     directory.write_config(files, dump_resolved(shown, resolved.source_map))
-    transform_state = getattr(datamodule, "transform_state", None)
-    fitted = transform_state() if transform_state is not None else None
+    fitted = _told(datamodule, "transform_state")
     if fitted is not None:
         directory.write_transforms(fitted)
+    split = _told(datamodule, "split_state")
+    if split is not None:
+        if directory.earlier is not None:
+            report_other_split(directory.root / SPLIT_NAME, split)
+        directory.write_split(split)
+
+
+def _told(datamodule: DataModule, method: str) -> Json:
+    """What a method that a datamodule may have returns; None if it has none."""
+    tells = getattr(datamodule, method, None)
+    return tells() if tells is not None else None
 
 
 def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin | None:

@@ -151,3 +151,35 @@ def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
     error = refused(tmp_path / "z.npz")
     assert "z.npz does not exist" in error.message
     assert "x.npz" in error.suggestions
+
+
+def test_arrays_are_divided_by_one_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    who = np.repeat(["ann", "bob", "cy", "di"], 5)
+    np.savez(file, x=np.arange(20), who=who, y=np.arange(20) % 2)
+    data = Arrays(file, split={"groups": "who", "test": 0.5})
+    data.setup("fit")
+    test = data.test_dataloader()
+    assert test is not None
+    (batch,) = test
+    assert list(batch) == ["x", "y"]
+    assert len(batch["x"]) == 10
+    assert len(set(who[batch["x"]].tolist())) == 2
+    folds = []
+    for fold in range(4):
+        np.savez(tmp_path / "b.npz", x=np.arange(20), y=np.arange(20) % 2)
+        data = Arrays(tmp_path / "b.npz", split={"kfold": 4, "fold": fold, "stratify": "y"})
+        data.setup("fit")
+        folds += [value for batch in data.test_dataloader() or () for value in batch["x"].tolist()]
+    assert sorted(folds) == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("wh", "has no array `wh`"), ("x", "is float64 of shape"), ("m", "of shape \\(4, 2\\)")],
+)
+def test_an_array_that_cannot_divide_is_named(tmp_path: Path, name: str, message: str) -> None:
+    file = tmp_path / "a.npz"
+    np.savez(file, x=np.zeros(4), m=np.zeros((4, 2), int))
+    with pytest.raises(ParameterError, match=message):
+        Arrays(file, split={"groups": name, "test": 0.5}).setup("fit")

@@ -58,7 +58,7 @@ def test_the_usual_spellings_of_a_file_are_read_alike(tmp_path: Path, content: s
 def test_text_beside_the_asked_columns_does_not_matter(tmp_path: Path) -> None:
     table = CsvTable(written(tmp_path, 'name,a\n"Doe, J.\nsen.",1\n,2\n'))
     assert table.numbers(["a"])["a"].tolist() == [1.0, 2.0]
-    assert table.texts("name") == ["Doe, J.\nsen.", ""]
+    assert table.texts(["name"])["name"] == ["Doe, J.\nsen.", ""]
     assert table.place(1).endswith("t.csv, line 4")
 
 

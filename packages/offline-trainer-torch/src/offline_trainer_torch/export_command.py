@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from offline_trainer.cli.errors import errors_shown
-from offline_trainer.cli.options import allow_target_option
+from offline_trainer.cli.options import allow_target_option, trust_option
 
 if TYPE_CHECKING:
     from offline_trainer.components import Builder
@@ -30,7 +30,7 @@ BUILT = ("data", "io", "loss", "objective")
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; by default in RUN/exports.",
 )
-@click.option("--trust", is_flag=True, help="Permit the imports of the run's own config.")
+@trust_option
 @allow_target_option
 def command(
     run: Path,

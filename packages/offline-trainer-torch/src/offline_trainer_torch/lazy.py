@@ -45,7 +45,10 @@ def initialise_models(
     hooks = [_InitialiseFirst(model) for model in whole]
     try:
         with torch.no_grad():
-            objective.evaluate(models, batch, "val")
+            if not optimizers:  # nothing is trained, and the batch need not have targets
+                objective.predict(models, batch)
+            if any(map(_lazy_names, waiting.values())):
+                objective.evaluate(models, batch, "val")
             for update in objective.updates(0, optimizers):
                 if any(map(_lazy_names, waiting.values())):
                     update.loss(models, batch, "val")

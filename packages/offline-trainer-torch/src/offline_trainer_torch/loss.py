@@ -111,6 +111,19 @@ class TorchLoss:
         there = {"outputs": outputs, "targets": targets, "batch": batch}
         return [self._pick(there, path, "inputs") for path in self._inputs]
 
+    def probabilities(self, outputs: Any) -> Any | None:
+        """Of the classes, float (B, C), from outputs as numpy arrays.
+
+        None unless the loss is one on classes, and its prediction has shape (B, C), or for two
+        classes (B,) or (B, 1).
+        """
+        to_probabilities = _TO_PROBABILITIES.get(type(self.fn))
+        if to_probabilities is None:
+            return None
+        prediction = torch.from_numpy(self._pick(outputs, self.pred_path, "pred_path"))
+        found = to_probabilities(prediction.double())
+        return None if found is None else found.numpy()
+
     def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
         picked = select(value, path, parameter=parameter)
         if self._takes_tensors and isinstance(picked, (Mapping, list, tuple)):
@@ -144,3 +157,23 @@ def _give_class_weights(fn: Any, weights: Sequence[float]) -> None:
             help="nn.CrossEntropyLoss, nn.NLLLoss and nn.BCEWithLogitsLoss do",
         )
     setattr(fn, name, torch.tensor(weights, dtype=torch.get_default_dtype()))
+
+
+def _of_classes(prediction: torch.Tensor) -> torch.Tensor | None:
+    return prediction if prediction.ndim == 2 else None
+
+
+def _of_two(prediction: torch.Tensor) -> torch.Tensor | None:
+    """Of the classes 0 and 1, from the probability of 1."""
+    if prediction.ndim == 2 and prediction.shape[1] == 1:
+        prediction = prediction[:, 0]
+    return torch.stack([1 - prediction, prediction], 1) if prediction.ndim == 1 else None
+
+
+_TO_PROBABILITIES: dict[type, Callable[[torch.Tensor], torch.Tensor | None]] = {
+    nn.CrossEntropyLoss: lambda prediction: _of_classes(prediction.softmax(-1)),
+    nn.NLLLoss: lambda prediction: _of_classes(prediction.exp()),
+    nn.BCEWithLogitsLoss: lambda prediction: _of_two(prediction.sigmoid()),
+    nn.BCELoss: _of_two,
+}
+"""Losses whose prediction says how probable each class is, and how."""

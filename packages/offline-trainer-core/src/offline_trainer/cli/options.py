@@ -14,6 +14,9 @@ arguments_argument = click.argument("arguments", nargs=-1, shell_complete=comple
 allow_target_option = click.option(
     "--allow-target", is_flag=True, help="Permit _target_, which can call anything, in the config."
 )
+trust_option = click.option(
+    "--trust", is_flag=True, help="Permit the imports of the run's own config."
+)
 untrusted_option = click.option(
     "--untrusted",
     is_flag=True,

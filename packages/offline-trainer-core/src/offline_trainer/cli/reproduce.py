@@ -16,6 +16,7 @@ from offline_trainer.cli.options import (
     allow_target_option,
     error_format_option,
     no_plugin_option,
+    trust_option,
 )
 from offline_trainer.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="The directory of the new run; by default RUN.reproduced.",
 )
-@click.option("--trust", is_flag=True, help="Permit the imports of the run's own config.")
+@trust_option
 @no_plugin_option
 @allow_target_option
 @error_format_option

@@ -27,7 +27,7 @@ LIST_SECTIONS = {"callbacks": "cb", "loggers": "log", "metrics": "metric"}
 
 COMPONENT_SECTIONS = {**SINGLE_SECTIONS, **PER_OPTIMIZER_SECTIONS, **LIST_SECTIONS}
 
-PART_KINDS = ("collate", "dataset")
+PART_KINDS = ("collate", "dataset", "transform")
 """Kinds that no section holds: their components are arguments of a datamodule."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from model_constructor.errors import ParameterError
+from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.data.batches import Array
 from offline_trainer.data.files import check_exists
-from offline_trainer.data.module import ArrayDataModule, Parts, check_fractions, split_by_fraction
+from offline_trainer.data.module import ArrayDataModule, Parts
 from offline_trainer.data.npy_files import map_npy_folder, npy_files, read_npz
+from offline_trainer.data.split import divide, read_split
 
 _NUMERIC_KINDS = "biufc"
 
@@ -23,8 +25,10 @@ class Arrays(ArrayDataModule):
     Args:
         path: A ``.npz`` file, or a folder with one ``.npy`` file per field.
         batch_size: Rows of a batch.
-        val_fraction: Share of the rows that validate, drawn by the seed.
-        test_fraction: Share of the rows that test, drawn by the seed.
+        split: Which rows validate and test, as of `data.table`; a column is the name of an array
+            with one whole number or text for each row.
+        val_fraction: Short for ``split: {val: …}``.
+        test_fraction: Short for ``split: {test: …}``.
         shuffle: Whether training visits the rows in a new random order in each epoch.
         drop_last: Whether training leaves out a last batch with fewer rows.
         seed: Seed of split and order; the run's seed if None.
@@ -34,6 +38,7 @@ class Arrays(ArrayDataModule):
         self,
         path: Path,
         batch_size: int = 32,
+        split: Mapping[str, Any] | None = None,
         val_fraction: float = 0.0,
         test_fraction: float = 0.0,
         shuffle: bool = True,
@@ -41,13 +46,13 @@ class Arrays(ArrayDataModule):
         seed: int | None = None,
     ) -> None:
         super().__init__(batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, seed=seed)
-        check_fractions(val_fraction, test_fraction)
         self._path = Path(path)
-        self._fractions = (val_fraction, test_fraction)
+        self._split = read_split(split, val_fraction, test_fraction, None)
 
     def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
         """Open the files and split their rows."""
         arrays = self._read()
+        labels = self._labels(arrays)
         for name, array in arrays.items():
             if array.dtype.kind not in _NUMERIC_KINDS:
                 raise ParameterError(
@@ -55,11 +60,35 @@ class Arrays(ArrayDataModule):
                     parameter="path",
                 )
         length = len(next(iter(arrays.values())))
-        return arrays, split_by_fraction(length, *self._fractions, seed)
+        return arrays, divide(self._split, length, seed, labels, self._place, ("split",))
+
+    def _place(self, row: int) -> str:
+        return f"{self._path}, row {row} (from 0)"
 
     def input_files(self) -> list[Path]:
         """The ``.npz`` file, or the ``.npy`` files of the folder."""
         return npy_files(self._path) if self._path.is_dir() else [self._path]
+
+    def _labels(self, arrays: dict[str, Array]) -> list[str | None]:
+        """What the array that the split names says of each row; one of texts is for that alone."""
+        name = self._split.by
+        if name is None:
+            return []
+        if name not in arrays:
+            raise ParameterError(
+                f"{self._path} has no array `{name}`",
+                parameter="split",
+                suggestions=close_matches(name, arrays),
+                help=f"its arrays are {', '.join(arrays)}",
+            )
+        array = arrays[name] if arrays[name].dtype.kind != "U" else arrays.pop(name)
+        if array.dtype.kind not in "Uiub" or array.ndim != 1:
+            raise ParameterError(
+                f"array `{name}` of {self._path} is {array.dtype} of shape {array.shape}; a split "
+                "needs one whole number or text for each row",
+                parameter="split",
+            )
+        return [str(label) for label in array.tolist()]
 
     def _read(self) -> dict[str, Array]:
         check_exists(self._path)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.order import EpochOrder, Indices
+from offline_trainer.data.order import EpochOrder, Indices, WeightedOrder
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class ArrayLoader:
         *,
         batch_size: int,
         rows: Indices | None = None,
-        order: EpochOrder | None = None,
+        order: EpochOrder | WeightedOrder | None = None,
         start_batch: int = 0,
         drop_last: bool = False,
     ) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from model_constructor.errors import ParameterError, close_matches
 
@@ -56,24 +60,70 @@ def read_text(path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        packed = data.startswith(_GZIP_MAGIC)
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ParameterError(
-            f"{path} is not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}",
-            parameter="path",
-            help="its bytes are gzip's: let its name end in .gz" if packed else "save it as UTF-8",
-        ) from error
+        raise _not_text(path) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    """A UTF-8 file as text, line by line, as `read_text` would give it; never whole in memory.
+
+    Raises:
+        ParameterError: It is missing or unreadable; inside of the context, what cannot be read on
+            is not gzip or not UTF-8.
+    """
+    check_exists(path)
+    try:
+        with _binary(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise _not_text(path) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _bad_gzip(path, error) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def _binary(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as stream:
+        if path.suffix != ".gz":
+            yield stream
+            return
+        with gzip.open(stream) as unpacked:
+            yield cast("IO[bytes]", unpacked)
+
+
+def _not_text(path: Path) -> ParameterError:
+    """The error for a file in which a line is not UTF-8."""
+    with _binary(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                packed = number == 1 and line.startswith(_GZIP_MAGIC)
+                return ParameterError(
+                    f"{path} is not UTF-8 text: byte 0x{line[error.start]:02x} in line {number}",
+                    parameter="path",
+                    help="its bytes are gzip's: let its name end in .gz"
+                    if packed
+                    else "save it as UTF-8",
+                )
+    return ParameterError(f"{path} is not UTF-8 text", parameter="path")
 
 
 def _unpacked(path: Path, data: bytes) -> bytes:
     try:
         return gzip.decompress(data)
-    except gzip.BadGzipFile as error:
-        raise ParameterError(
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _bad_gzip(path, error) from error
+
+
+def _bad_gzip(path: Path, error: Exception) -> ParameterError:
+    if isinstance(error, gzip.BadGzipFile):
+        return ParameterError(
             f"{path} ends in .gz and is not a gzip file",
             parameter="path",
             help="compress it with gzip, or take .gz off its name",
-        ) from error
-    except (EOFError, zlib.error) as error:
-        raise ParameterError(f"{path} is damaged: {error}", parameter="path") from error
+        )
+    return ParameterError(f"{path} is damaged: {error}", parameter="path")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.batches import Array, ArrayLoader
-from offline_trainer.data.order import EpochOrder, Indices, split_indices
+from offline_trainer.data.batches import Array, ArrayLoader, Floats
+from offline_trainer.data.order import EpochOrder, Indices, WeightedOrder, split_indices
 from offline_trainer.engine import Json
 
 
@@ -19,6 +22,21 @@ class Parts:
     train: Indices
     val: Indices
     test: Indices
+
+    def state(self) -> Json:
+        """How many rows each part has, and a hash of which: SHA-256 of their numbers, sorted.
+
+        >>> Parts(np.arange(2), np.arange(0), np.arange(0)).state()["val"]["rows"]
+        0
+        """
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return {
+            name: {
+                "rows": len(rows),
+                "sha256": sha256(np.sort(rows).astype("<i8").tobytes()).hexdigest(),
+            }
+            for name, rows in parts.items()
+        }
 
 
 class ArrayDataModule(ABC):
@@ -46,6 +64,7 @@ class ArrayDataModule(ABC):
         self._epoch = 0
         self._start_batch = 0
         self._data: tuple[Mapping[str, Array], Parts] | None = None
+        self._weights: Floats | None = None
 
     @abstractmethod
     def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
@@ -85,7 +104,11 @@ class ArrayDataModule(ABC):
         """The training batches of one epoch; the next call returns those of the next epoch."""
         arrays, parts = self._loaded()
         rows = parts.train
-        order = EpochOrder(len(rows), self.seed, self._epoch) if self._shuffle else None
+        order: EpochOrder | WeightedOrder | None = None
+        if self._weights is not None:
+            order = WeightedOrder(self._weights, self.seed, self._epoch)
+        elif self._shuffle:
+            order = EpochOrder(len(rows), self.seed, self._epoch)
         loader = ArrayLoader(
             arrays,
             batch_size=self._batch_size,
@@ -99,17 +122,32 @@ class ArrayDataModule(ABC):
 
     def val_dataloader(self) -> ArrayLoader | None:
         """All validation batches, in the order of the data; None if there are none."""
-        arrays, parts = self._loaded()
-        return self._unshuffled(arrays, parts.val)
+        return self.part_dataloader("val")
 
     def test_dataloader(self) -> ArrayLoader | None:
         """All test batches, in the order of the data; None if there are none."""
+        return self.part_dataloader("test")
+
+    def part_dataloader(self, part: str) -> ArrayLoader | None:
+        """All batches of ``train``, ``val`` or ``test`` in the order of the data."""
         arrays, parts = self._loaded()
-        return self._unshuffled(arrays, parts.test)
+        return self._unshuffled(arrays, getattr(parts, part))
 
     def transform_state(self) -> Json:
         """Fitted values that are saved with the run; none here."""
         return {}
+
+    def split_state(self) -> Json:
+        """The seed, and for each part how many rows it has, with a hash of which."""
+        return {"seed": self.seed, **self._loaded()[1].state()}
+
+    def sample_by(self, weights: Floats) -> None:
+        """Draw training rows by their weights; called in `load`.
+
+        Args:
+            weights: Of each training row, in their order: float64 (N,).
+        """
+        self._weights = weights
 
     def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> ArrayLoader | None:
         if not len(rows):

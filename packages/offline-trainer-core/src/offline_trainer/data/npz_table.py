@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from model_constructor.errors import ParameterError
 from offline_trainer.data.batches import Floats
+from offline_trainer.data.columns import numbers_that_are_missing
 from offline_trainer.data.npy_files import read_npz
 
 
@@ -31,33 +33,46 @@ class NpzTable:
         """Where a row is, for messages; rows count from 0."""
         return f"{self._path}, row {row} (from 0)"
 
-    def texts(self, name: str) -> list[str]:
-        """A column of text.
+    def texts(self, names: Sequence[str]) -> dict[str, list[str | None]]:
+        """Columns of text; whole numbers are written out.
 
         Raises:
-            ParameterError: It is not text.
+            ParameterError: One is neither.
         """
-        array = self._arrays[name]
-        if array.dtype.kind != "U" or array.ndim != 1:
-            raise self._error(name, f"is {array.dtype} of shape {array.shape}, not one text a row")
-        return [str(text).strip() for text in array]
+        return {name: self._texts(name) for name in names}
 
-    def numbers(self, names: Sequence[str]) -> dict[str, Floats]:
+    def _texts(self, name: str) -> list[str | None]:
+        array = self._arrays[name]
+        if array.dtype.kind not in "Uiub" or array.ndim != 1:
+            raise self._error(name, f"is {array.dtype} of shape {array.shape}, not one text a row")
+        return [str(text).strip() for text in array.tolist()]
+
+    def carried(self) -> dict[str, Any]:
+        """The arrays with one dimension, by name."""
+        return {name: array for name, array in self._arrays.items() if array.ndim == 1}
+
+    def numbers(self, names: Sequence[str], missing: Collection[str] = ()) -> dict[str, Floats]:
         """Columns as float64 arrays of shape (N,), or (N, k) for k columns in one array.
 
-        Raises:
-            ParameterError: An array is not numeric, has more dimensions, or a value is not finite.
-        """
-        return {name: self._numbers(name) for name in names}
+        Args:
+            missing: Texts that stand for a missing number, which becomes NaN; ``nan`` for NaN.
 
-    def _numbers(self, name: str) -> Floats:
+        Raises:
+            ParameterError: An array is not numeric, has more dimensions, or a value is not finite
+                and not missing either.
+        """
+        return {name: self._numbers(name, missing) for name in names}
+
+    def _numbers(self, name: str, missing: Collection[str]) -> Floats:
         array = self._arrays[name]
         if array.dtype.kind not in "biuf" or array.ndim > 2:
             raise self._error(
                 name, f"is {array.dtype} of shape {array.shape}, not a column of numbers"
             )
         values = array.astype(np.float64)
-        wrong = np.argwhere(~np.isfinite(values))
+        absent = numbers_that_are_missing(missing)
+        is_missing = np.isin(values, absent) | (np.isnan(values) & bool(np.isnan(absent).any()))
+        wrong = np.argwhere(~np.isfinite(values) & ~is_missing)
         if len(wrong):
             row, *column = wrong[0].tolist()
             label = name + "".join(f"[{position}]" for position in column)
@@ -65,7 +80,9 @@ class NpzTable:
                 f"{self.place(row)}, column `{label}`: "
                 f"{values[tuple(wrong[0])]} is not a finite number",
                 parameter="path",
+                help="if it stands for a missing value, say so: `missing: [nan]`",
             )
+        values[is_missing] = np.nan
         return values
 
     def _error(self, name: str, problem: str) -> ParameterError:

@@ -28,6 +28,7 @@ _HALF_WORD = np.uint64(32)
 
 _EPOCH_STREAM = 1
 _SPLIT_STREAM = 2
+_SAMPLING_STREAM = 3
 
 
 class EpochOrder:
@@ -76,14 +77,62 @@ def split_indices(length: int, *fractions: float, seed: int) -> tuple[Indices, .
     if not any(fractions):
         empty = np.empty(0, dtype=np.int64)
         return (np.arange(length, dtype=np.int64), *(empty for _ in fractions))
-    permutation = _Permutation(length, _round_keys(seed, _SPLIT_STREAM, 0))
-    order = permutation(np.arange(length, dtype=np.uint64))
+    order = split_order(length, seed)
     parts, stop = [], length
     for fraction in reversed(fractions):
         start = max(0, stop - int(length * fraction + 0.5))
         parts.append(np.sort(order[start:stop]))
         stop = start
     return (np.sort(order[:stop]), *reversed(parts))
+
+
+def split_order(length: int, seed: int) -> Indices:
+    """``range(length)`` in the random order by which a split divides it.
+
+    >>> split_order(8, seed=0).tolist()
+    [1, 5, 2, 3, 7, 6, 0, 4]
+    """
+    permutation = _Permutation(length, _round_keys(seed, _SPLIT_STREAM, 0))
+    return permutation(np.arange(length, dtype=np.uint64))
+
+
+class WeightedOrder:
+    """The order in which one epoch draws samples by their weights, computed for any part of it.
+
+    An epoch has as many draws as there are samples. A sample comes as often as its share of all
+    weights says, rounded up or down (systematic sampling; Madow, 1949, "On the theory of systematic
+    sampling, II"), so that a sample of average weight comes once.
+
+    Args:
+        weights: Of each sample, float64 (N,): none negative, some above 0.
+        seed: Any integer; taken modulo 2**64.
+        epoch: Counts from 0.
+
+    >>> sorted(WeightedOrder(np.array([1.0, 2.0, 1.0]), seed=0, epoch=0)[:].tolist())
+    [0, 1, 1]
+    """
+
+    __slots__ = ("_bounds", "_draws", "_last", "_offset", "_samples")
+
+    def __init__(self, weights: npt.NDArray[np.float64], seed: int, epoch: int) -> None:
+        self._draws = EpochOrder(len(weights), seed, epoch)
+        keys = _round_keys(seed, _SAMPLING_STREAM, epoch)
+        # Neighbours would be drawn together or not at all, were they always in the same order.
+        self._samples = _Permutation(len(weights), keys)(np.arange(len(weights), dtype=np.uint64))
+        bounds = np.cumsum(weights[self._samples])
+        self._bounds = bounds / bounds[-1] * len(weights)
+        self._offset = int(keys[0]) / 2**64
+        # A point may be rounded up to the last bound, behind which samples of no weight stand.
+        self._last = int(np.flatnonzero(weights[self._samples])[-1])
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def __getitem__(self, positions: slice) -> Indices:
+        """Indices of the samples at these positions, int64; out of range as for a list."""
+        points = self._draws[positions] + self._offset
+        drawn = np.searchsorted(self._bounds, points, side="right")
+        return self._samples[np.minimum(drawn, self._last)]
 
 
 class _Permutation:

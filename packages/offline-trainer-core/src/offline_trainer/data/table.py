@@ -1,44 +1,58 @@
-"""`data.table`: columns of a CSV or ``.npz`` file as features ``x`` and target ``y``."""
+"""`data.table`: columns of a table file as features ``x`` and target ``y``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
 from model_constructor.listing import first_few
-from offline_trainer.data.batches import Array, Floats
-from offline_trainer.data.csv_table import CsvTable
-from offline_trainer.data.module import ArrayDataModule, Parts, check_fractions, split_by_fraction
-from offline_trainer.data.npz_table import NpzTable
-from offline_trainer.data.standardise import Standardisation
+from offline_trainer.data.batches import Array, ArrayLoader
+from offline_trainer.data.columns import TableRows, read_columns, read_declarations
+from offline_trainer.data.matrix import Matrix
+from offline_trainer.data.module import ArrayDataModule, Parts
+from offline_trainer.data.sampling import balancing_weights, checked_weights, read_sampling
+from offline_trainer.data.split import divide, read_split
+from offline_trainer.data.table_files import open_table, table_blocks
+from offline_trainer.data.table_predictions import predicted_columns
+from offline_trainer.data.transforms.ordinal import Ordinal
+from offline_trainer.data.transforms.pipeline import Columns, Pipeline, Step
+from offline_trainer.data.transforms.standardise import Standardise
 from offline_trainer.engine import Json
+from offline_trainer.protocols import NewSamples, Values
 
 _DTYPES = ("float32", "float64", "int64")
-_PARTS = ("train", "val", "test")
-_CSV_SUFFIXES = (".csv", ".tsv", ".txt")
-_EXACT_INTEGERS = 2.0**53  # below this, a float64 is the very integer that the file says
 _SHOWN_NAMES = 12
+_BLOCK_ROWS = 8192
 
 
 class Table(ArrayDataModule):
     """Batches ``{"x": (B, F), "y": (B,) or (B, T)}`` from the columns of a table.
 
     Args:
-        path: A CSV file with a header (``.csv``, ``.tsv``, ``.txt``, also with ``.gz``), or a
-            ``.npz`` file in which each array is a column, or several where it is 2-d.
+        path: A CSV file with a header (``.csv``, ``.tsv``, ``.txt``, also with ``.gz``); a
+            ``.parquet``, ``.feather`` or ``.arrow`` file, which need pyarrow; or a ``.npz`` file in
+            which each array is a column, or several where it is 2-d.
         target: The column of ``y``, which then has shape (B,); or a list of T columns, for (B, T).
         batch_size: Rows of a batch.
         features: The columns of ``x``, in this order; None takes every column not used otherwise.
+        columns: What columns are that are no numbers: ``{city: {type: category}, born: {type:
+            date}}``. A category may have ``categories``, a date a ``format``, any column its own
+            ``missing``.
+        missing: The texts that stand for a missing value, such as ``["", NA]``.
+        transforms: Components of kind ``transform``, fitted on the training rows.
         feature_dtype: ``float32``, ``float64`` or ``int64``.
-        target_dtype: The same; classes need ``int64``.
-        split_column: A column with ``train``, ``val`` or ``test`` in each row.
-        val_fraction: Share of the rows that validate, drawn by the seed.
-        test_fraction: Share of the rows that test, drawn by the seed.
-        standardise: Whether each feature is shifted and scaled to mean 0 and variance 1 over the
-            training rows.
+        target_dtype: The same; classes need ``int64``, which is what a category gets if None.
+        split: Which rows validate and test: ``{val: 0.1, test: 0.2}``, with ``stratify`` or
+            ``groups`` and a column; ``{kfold: 5, fold: 0}``; or ``{column: part}``, a column with
+            ``train``, ``val`` or ``test`` in each row.
+        split_column: Short for ``split: {column: …}``.
+        val_fraction: Short for ``split: {val: …}``.
+        test_fraction: Short for ``split: {test: …}``.
+        sampling: How training draws rows: each once if None; ``{weights: COLUMN}`` by a weight of
+            each row, ``{balance: COLUMN}`` each value of a column as often.
+        standardise: Short for ``transform.standardise`` as the last transform.
         delimiter: The character between the cells of a CSV file.
         shuffle: Whether training visits the rows in a new random order in each epoch.
         drop_last: Whether training leaves out a last batch with fewer rows.
@@ -51,11 +65,16 @@ class Table(ArrayDataModule):
         target: str | Sequence[str],
         batch_size: int = 32,
         features: Sequence[str] | None = None,
+        columns: Mapping[str, Any] | None = None,
+        missing: Sequence[Any] = (),
+        transforms: Sequence[Any] = (),
         feature_dtype: str = "float32",
-        target_dtype: str = "float32",
+        target_dtype: str | None = None,
+        split: Mapping[str, Any] | None = None,
         split_column: str | None = None,
         val_fraction: float = 0.0,
         test_fraction: float = 0.0,
+        sampling: Mapping[str, Any] | None = None,
         standardise: bool = False,
         delimiter: str = ",",
         shuffle: bool = True,
@@ -67,68 +86,142 @@ class Table(ArrayDataModule):
         self._single_target = not isinstance(target, (list, tuple))
         self._targets = _checked_names("target", [target] if self._single_target else target)
         self._features = None if features is None else _checked_names("features", features)
-        self._feature_dtype = _checked_dtype("feature_dtype", feature_dtype)
-        self._target_dtype = _checked_dtype("target_dtype", target_dtype)
-        self._split_column = split_column
-        self._fractions = (val_fraction, test_fraction)
-        self._standardise = standardise
+        self._columns, self._otherwise = read_declarations(columns, missing)
+        self._split = read_split(split, val_fraction, test_fraction, split_column)
+        self._split_at = ("split_column",) if split_column else ("split", *_keys(split, 1))
+        self._sampling = read_sampling(sampling, shuffle=shuffle)
         self._delimiter = delimiter
-        self._standardisation: Standardisation | None = None
-        check_fractions(val_fraction, test_fraction)
-        self._check_combinations()
+        dtype = _checked_dtype("feature_dtype", feature_dtype)
+        self._x = Matrix(dtype, "feature_dtype")
+        categories = all(self._declared(name) == "category" for name in self._targets)
+        by_default = "int64" if categories else "float32"
+        dtype = _checked_dtype("target_dtype", target_dtype or by_default)
+        self._y = Matrix(dtype, "target_dtype")
+        steps = self._steps(transforms, standardise)
+        declared = {
+            name: each.categories for name, each in self._columns.items() if each.categories
+        }
+        self._pipeline = Pipeline(steps, self._targets, declared)
+        self._fitted = False
+        self._check_combinations(standardise)
 
     def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
-        """Read the table, split its rows, and standardise the features."""
-        table = self._open()
-        names = self._feature_names(table.names)
-        columns = table.numbers([*names, *self._targets])
-        parts = self._split(table, seed)
-        features = np.column_stack([columns[name] for name in names])  # (N, F)
-        labels = _labels(names, columns)
-        if self._standardise:
-            self._standardisation = Standardisation.fit(features[parts.train])
-            self._feature_labels = labels
-            features = self._standardisation(features)
-        targets = np.column_stack([columns[name] for name in self._targets])  # (N, T)
-        x = _cast(features, self._feature_dtype, table, labels, "feature_dtype")
-        y = _cast(
-            targets, self._target_dtype, table, _labels(self._targets, columns), "target_dtype"
-        )
-        if self._single_target and y.shape[1] == 1:
-            y = y[:, 0]
-        return {"x": x, "y": y}, parts
+        """Read the table, divide its rows, and transform them."""
+        rows = open_table(self._path, self._delimiter)
+        self._features = self._feature_names(rows.names)
+        names = [*self._features, *self._targets]
+        columns = read_columns(rows, names, self._columns, self._otherwise)
+        by = self._split.by
+        labels = rows.texts([by])[by] if by is not None else ()
+        parts = divide(self._split, len(rows), seed, labels, rows.place, self._split_at)
+        self._weigh(rows, parts)
+        if self._fitted:
+            self._pipeline.apply(columns, rows.place)
+        else:
+            self._pipeline.fit(columns, parts.train, rows.place)
+            self._fitted = True
+        arrays = {"x": self._matrix(self._x, self._features, columns, rows)}
+        y = self._matrix(self._y, self._targets, columns, rows)
+        arrays["y"] = y[:, 0] if self._single_target and y.shape[1] == 1 else y
+        return arrays, parts
 
     def input_files(self) -> list[Path]:
         """The table."""
         return [self._path]
 
     def transform_state(self) -> Json:
-        """``{"x": {"columns", "mean", "scale"}}`` when standardising, otherwise empty."""
-        if self._standardisation is None:
-            return {}
-        return {"x": self._standardisation.state(self._feature_labels)}
+        """The features, and what each transform has learned of each column."""
+        return {"features": self._features, "transforms": self._pipeline.states}
 
-    def _open(self) -> CsvTable | NpzTable:
-        suffixes = [suffix for suffix in self._path.suffixes if suffix != ".gz"]
-        suffix = suffixes[-1] if suffixes else ""
-        if suffix == ".npz":
-            return NpzTable(self._path)
-        if suffix in _CSV_SUFFIXES:
-            return CsvTable(self._path, self._delimiter)
-        raise ParameterError(
-            f"{self._path} is no table by its name; expected {', '.join(_CSV_SUFFIXES)} "
-            "(also with .gz) or .npz",
-            parameter="path",
-        )
+    def load_transform_state(self, state: Json) -> None:
+        """Use what an earlier `transform_state` gave; nothing is fitted any more.
+
+        Raises:
+            ValueError: It is not that of such a table.
+        """
+        features = state.get("features") if isinstance(state, dict) else None
+        if not isinstance(features, list) or not all(isinstance(each, str) for each in features):
+            raise ValueError("expected the names of the features")
+        self._pipeline.load(state.get("transforms"))
+        self._features = features
+        self._fitted = True
+
+    def new_samples(self, path: Path) -> Iterator[NewSamples]:
+        """The rows of another table with the features of this one, by name, transformed as they."""
+        features = self._features or []
+        rows_at_once = -(-_BLOCK_ROWS // self._batch_size) * self._batch_size
+        for rows in table_blocks(path, rows_at_once, self._delimiter):
+            for name in features:
+                _check_column(name, rows.names, (), path)
+            columns = read_columns(rows, features, self._columns, self._otherwise)
+            self._pipeline.apply(columns, rows.place)
+            x = self._matrix(self._x, features, columns, rows)
+            carried = rows.carried()
+            start = 0
+            for batch in ArrayLoader({"x": x}, batch_size=self._batch_size):
+                stop = start + len(batch["x"])
+                yield NewSamples(
+                    batch, {name: values[start:stop] for name, values in carried.items()}
+                )
+                start = stop
+
+    def predictions(self, outputs: Any, probabilities: Any | None) -> dict[str, Values]:
+        """``predicted_TARGET`` in the units of the table; and of classes, ``probability_CLASS``."""
+        return predicted_columns(outputs, probabilities, self._targets, self._pipeline)
+
+    def _steps(self, transforms: Sequence[Any], standardise: bool) -> list[Step]:
+        if not isinstance(transforms, (list, tuple)):
+            raise ParameterError(
+                f"transforms must be a list, got {transforms!r}",
+                parameter="transforms",
+                help="transforms: [{_type_: transform.standardise}]",
+            )
+        steps = [Step(each, ("transforms", position)) for position, each in enumerate(transforms)]
+        if standardise:
+            steps.append(Step(Standardise(), ("standardise",)))
+        named = {
+            name
+            for step in steps
+            for name in getattr(step.transform, "columns", None) or ()
+            if "category" in getattr(step.transform, "takes", ())
+        }
+        for name in self._targets:
+            if self._declared(name) == "category" and name not in named:
+                steps.append(Step(Ordinal([name]), ("columns", name)))
+        return steps
+
+    def _declared(self, name: str) -> str:
+        return self._columns.get(name, self._otherwise).type
+
+    def _matrix(
+        self, matrix: Matrix, names: Sequence[str], columns: Columns, rows: TableRows
+    ) -> Array:
+        return matrix.of(columns, names, rows.place, self._pipeline.output_names)
+
+    def _weigh(self, rows: TableRows, parts: Parts) -> None:
+        weights, balance = self._sampling.weights, self._sampling.balance
+        if weights is not None:
+            of_all = rows.numbers([weights])[weights]
+            self.sample_by(checked_weights(of_all, parts.train, rows.place))
+        if balance is not None:
+            self.sample_by(balancing_weights(rows.texts([balance])[balance], parts.train))
 
     def _feature_names(self, available: Sequence[str]) -> list[str]:
         for position, name in enumerate(self._targets):
             where = ("target",) if self._single_target else ("target", position)
-            self._check_column(name, available, where)
-        if self._split_column is not None:
-            self._check_column(self._split_column, available, ("split_column",))
+            _check_column(name, available, where, self._path)
+        others = {
+            self._split_at: self._split.by,
+            ("sampling", "weights"): self._sampling.weights,
+            ("sampling", "balance"): self._sampling.balance,
+        }
+        for path, column in others.items():
+            if column is not None:
+                _check_column(column, available, path, self._path)
+        for name in self._columns:
+            _check_column(name, available, ("columns", name), self._path)
         if self._features is None:
-            used = {*self._targets, self._split_column}
+            used = {*self._targets, self._split.column, self._split.groups, self._sampling.weights}
             names = [name for name in available if name not in used]
             if not names:
                 raise ParameterError(
@@ -136,52 +229,11 @@ class Table(ArrayDataModule):
                 )
             return names
         for position, name in enumerate(self._features):
-            self._check_column(name, available, ("features", position))
+            _check_column(name, available, ("features", position), self._path)
         return self._features
 
-    def _check_column(
-        self, name: str, available: Sequence[str], where: tuple[str | int, ...]
-    ) -> None:
-        if name in available:
-            return
-        help = f"its columns are {first_few(available, _SHOWN_NAMES)}"
-        if len(available) == 1 and any(mark in available[0] for mark in ";\t|,"):
-            help += "; set `delimiter` to the character between them"
-        raise ParameterError(
-            f"{self._path} has no column `{name}`",
-            parameter=where,
-            suggestions=close_matches(name, available),
-            help=help,
-        )
-
-    def _split(self, table: CsvTable | NpzTable, seed: int) -> Parts:
-        if self._split_column is None:
-            return split_by_fraction(len(table), *self._fractions, seed)
-        part_of = table.texts(self._split_column)
-        for row, text in enumerate(part_of):
-            if text not in _PARTS:
-                raise ParameterError(
-                    f"{table.place(row)}, column `{self._split_column}`: {text!r} is none of "
-                    f"{', '.join(_PARTS)}",
-                    parameter="split_column",
-                )
-        rows = np.array(part_of)
-        train, val, test = (np.flatnonzero(rows == part) for part in _PARTS)
-        if not len(train):
-            raise ParameterError(
-                f"column `{self._split_column}` of {self._path} marks no row as train",
-                parameter="split_column",
-            )
-        return Parts(train, val, test)
-
-    def _check_combinations(self) -> None:
-        if self._split_column is not None and any(self._fractions):
-            raise ParameterError(
-                "split_column says which rows validate and test; val_fraction and test_fraction "
-                "cannot be given beside it",
-                parameter="split_column",
-            )
-        if self._standardise and self._feature_dtype == "int64":
+    def _check_combinations(self, standardise: bool) -> None:
+        if standardise and self._x.dtype == "int64":
             raise ParameterError(
                 "standardised features are no integers; feature_dtype must be a float",
                 parameter="feature_dtype",
@@ -191,9 +243,10 @@ class Table(ArrayDataModule):
                 f"delimiter must be one character, got {self._delimiter!r}", parameter="delimiter"
             )
         used: dict[str, str] = {}
+        split_column = [self._split.column] if self._split.column is not None else []
         for role, names in (
             ("target", self._targets),
-            ("split_column", [self._split_column] if self._split_column is not None else []),
+            (self._split_at[0], split_column),
             ("features", self._features or []),
         ):
             for name in names:
@@ -203,6 +256,28 @@ class Table(ArrayDataModule):
                         parameter=role,
                     )
                 used[name] = role
+
+
+def _keys(split: object, most: int) -> list[str]:
+    """The key of ``split`` that names a column."""
+    given = split if isinstance(split, Mapping) else {}
+    return [name for name in ("column", "groups", "stratify") if name in given][:most]
+
+
+def _check_column(
+    name: str, available: Sequence[str], where: tuple[str | int, ...], path: Path
+) -> None:
+    if name in available:
+        return
+    help = f"its columns are {first_few(available, _SHOWN_NAMES)}"
+    if len(available) == 1 and any(mark in available[0] for mark in ";\t|,"):
+        help += "; set `delimiter` to the character between them"
+    raise ParameterError(
+        f"{path} has no column `{name}`",
+        parameter=where,
+        suggestions=close_matches(name, available),
+        help=help,
+    )
 
 
 def _checked_names(parameter: str, names: Sequence[object]) -> list[str]:
@@ -230,29 +305,3 @@ def _checked_dtype(parameter: str, dtype: str) -> str:
             suggestions=close_matches(dtype, _DTYPES),
         )
     return dtype
-
-
-def _labels(names: Sequence[str], columns: Mapping[str, Floats]) -> list[str]:
-    """One label per column of the matrix; an array with two dimensions stands for several."""
-    labels = []
-    for name in names:
-        column = columns[name]
-        labels += [name] if column.ndim == 1 else [f"{name}[{i}]" for i in range(column.shape[1])]
-    return labels
-
-
-def _cast(
-    values: Floats, dtype: str, table: CsvTable | NpzTable, labels: Sequence[str], parameter: str
-) -> Array:
-    if dtype == "int64":
-        fits = (values == np.rint(values)) & (np.abs(values) < _EXACT_INTEGERS)
-    else:
-        fits = np.abs(values) <= np.finfo(dtype).max
-    if not fits.all():
-        row, column = np.argwhere(~fits)[0].tolist()
-        raise ParameterError(
-            f"{table.place(row)}, column `{labels[column]}`: "
-            f"{float(values[row, column])!r} is no {dtype}",
-            parameter=parameter,
-        )
-    return np.ascontiguousarray(values.astype(dtype))

@@ -24,6 +24,8 @@ from offline_trainer.run.status import Status
 
 MANIFEST_NAME = "run.json"
 RESOLVED_NAME = "config.resolved.yaml"
+TRANSFORMS_NAME = "transforms.json"
+SPLIT_NAME = "split.json"
 _HASH_LETTERS = 12
 _OWN_NAMES = (
     "config.yaml",
@@ -32,7 +34,8 @@ _OWN_NAMES = (
     "status.json",
     "metrics.jsonl",
     "events.jsonl",
-    "transforms.json",
+    TRANSFORMS_NAME,
+    SPLIT_NAME,
     "checkpoints",
     "quarantine",
     "exports",
@@ -166,7 +169,11 @@ class RunDirectory:
 
     def write_transforms(self, fitted: Json) -> None:
         """Write transforms.json: what the datamodule fitted on the training part."""
-        self._write("transforms.json", f"{to_json(fitted)}\n".encode())
+        self._write(TRANSFORMS_NAME, f"{to_json(fitted)}\n".encode())
+
+    def write_split(self, split: Json) -> None:
+        """Write split.json: how many samples each part has, and a hash of which."""
+        self._write(SPLIT_NAME, f"{to_json(split, indent=1)}\n".encode())
 
     def write_status(self, status: Status) -> None:
         """Write status.json."""

@@ -1,0 +1,1 @@
+"""Using a trained run: evaluating it again, and predicting with it."""
