@@ -33,11 +33,14 @@ $(STAMP): $(MANIFESTS) constraints.txt requirements-dev.txt Makefile
 run: $(STAMP)  ## train a classifier of handwritten digits
 	@$(BIN)/ot run configs/experiments/digits.yaml
 
+# One thread for each of the processes: more would wait for each other's cores.
+test test-full: export OMP_NUM_THREADS := 1
+
 test: $(STAMP)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --quiet
+	$(BIN)/python -m pytest --numprocesses 3 --quiet
 
 test-full: $(STAMP)  ## run all tests, and the campaigns at full length
-	$(BIN)/python -m pytest --numprocesses 2 --quiet --full
+	$(BIN)/python -m pytest --numprocesses 3 --quiet --full
 
 reliability: $(STAMP)  ## run the campaigns, a line for each; ROWS= SEED=0 CASE= TIER=commit
 	@PYTHONPATH=tests:packages/offline-trainer-core/tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -53,7 +53,8 @@ class Ot:
     def send(self, name: str) -> None:
         """Send it a signal; does nothing if it has ended."""
         if self._exit_code(0) is None:
-            os.kill(self.pid, getattr(signal, name))
+            with suppress(ProcessLookupError):  # it has just ended, and the server knows before us
+                os.kill(self.pid, getattr(signal, name))
 
     def kill(self) -> int:
         """SIGKILL; its exit code, which is its own if it was faster."""
