@@ -41,9 +41,14 @@ def test_the_tables_equal_the_installed_torch() -> None:
     assert schedulers == tables.SCHEDULERS, REGENERATE
 
 
+EXTRAS = {"schedulefree", "tensorboard"}
+"""What this package does not need to be installed for."""
+
+
 def test_every_key_resolves_and_has_help(registry: Registry) -> None:
     for entry in registry.entries():
-        assert entry.target is not None
+        if not set(entry.missing_requirements()) & EXTRAS:
+            assert entry.target is not None
         assert entry.help
         assert "\n" not in entry.help
 
