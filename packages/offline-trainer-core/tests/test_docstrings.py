@@ -7,7 +7,10 @@ import importlib
 
 import pytest
 
-MODULES = ["averages", "loggers.csv_table", "loggers.stdout", "loss_sum", "monitor"]
+MODULES = [
+    *("averages", "batch_limits", "checkpoint.references", "loggers.csv_table", "loggers.stdout"),
+    *("loop_options", "loss_sum", "monitor", "windows"),
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

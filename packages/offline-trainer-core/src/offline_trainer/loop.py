@@ -25,48 +25,19 @@ from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
 from offline_trainer.evaluation import evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
+from offline_trainer.loop_options import LoopOptions
 from offline_trainer.measurements import Measurements
 from offline_trainer.monitor import missing_metric
-from offline_trainer.non_finite import NonFiniteSteps, OnNonfinite, Place
+from offline_trainer.non_finite import NonFiniteSteps, Place
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress
-from offline_trainer.protocols import DataModule, Metric, Objective, RunLength
+from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import epoch_seed, host_random_state, restore_host_random_state
 from offline_trainer.rollback import Rollback
 from offline_trainer.run.line_file import LineFile
 from offline_trainer.run.signals import InterruptedRun, SignalFlag
 from offline_trainer.saving import Saver, SaveSettings
 from offline_trainer.windows import TrainingData, TrainWindow
-
-
-@dataclass(frozen=True, slots=True)
-class LoopOptions:
-    """How long, and how often: the options of `trainer.default` that the loop acts on."""
-
-    max_epochs: float = math.inf
-    max_steps: float = math.inf
-    max_seconds: float = math.inf
-    log_every_n_steps: int = 50
-    val_every_n_epochs: int | None = 1
-    val_every_n_steps: int | None = None
-    accumulate_grad_batches: int = 1
-    on_nonfinite: OnNonfinite = "raise"
-
-    def length(self, epoch_length: int | None) -> RunLength:
-        """How long the run is, a length in time left aside.
-
-        Args:
-            epoch_length: Batches of an epoch, where that is known.
-
-        >>> LoopOptions(max_epochs=3, accumulate_grad_batches=4).length(10)
-        RunLength(steps=9, epochs=3)
-        """
-        steps, epochs = self.max_steps, self.max_epochs
-        if epoch_length:
-            steps_of_epoch = -(-epoch_length // self.accumulate_grad_batches)
-            steps = min(steps, epochs * steps_of_epoch)
-            epochs = min(epochs, math.ceil(steps / steps_of_epoch)) if steps < math.inf else epochs
-        return RunLength(*(int(n) if math.isfinite(n) else None for n in (steps, epochs)))
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from offline_trainer.evaluation import isolated_random_streams
 from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
-from offline_trainer.loop import Loop, LoopOptions
+from offline_trainer.loop import Loop
+from offline_trainer.loop_options import LoopOptions
 from offline_trainer.non_finite import OnNonfinite
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress, choose_progress
