@@ -70,7 +70,9 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_evaluating_again_gives_what_was_logged(trained: Path, part: str) -> None:
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     logged = [line for line in lines if line["stage"] == part][-1]
-    found = json.loads(run_cli("evaluate", "run", "--split", part, "--json").stdout)
+    done = run_cli("evaluate", "run", "--split", part, "--json")
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
     assert (found["loss"], found["accuracy"]) == (logged["loss"], logged["accuracy"])
 
 
@@ -78,7 +80,7 @@ def test_predictions_are_those_of_the_evaluation_and_need_no_target(trained: Pat
     lines = Path("t.csv").read_text().splitlines()
     Path("new.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
     done = run_cli("predict", "run", "--input", "new.csv", "--output", "out.csv")
-    assert done.exit_code == 0, done.stderr
+    assert (done.exit_code, done.stderr) == (0, "")
     with Path("out.csv").open(newline="") as stream:
         predicted = list(csv.DictReader(stream))
     assert list(predicted[0])[2:] == ["predicted_kind", *(f"probability_{kind}" for kind in "abc")]

@@ -22,13 +22,14 @@ def leave_untrained(models: Mapping[str, nn.Module], plans: Sequence[OptimizerPl
 
     Args:
         models: By name.
-        plans: The optimizers of the run.
+        plans: The optimizers of the run; where there are none at all, it only evaluates, and nothing
+            is said.
     """
     trained = {name for plan in plans for name in plan.models}
     for name, model in models.items():
         if name in trained:
             continue
-        if any(parameter.requires_grad for parameter in model.parameters()):
+        if plans and any(parameter.requires_grad for parameter in model.parameters()):
             notice(
                 f"no optimizer trains model `{name}`, which stays in evaluation mode; add "
                 f"optimizer.{name} to train it, or `freeze: true` to models.{name}"
