@@ -160,3 +160,21 @@ def newest_files(result: RunResult) -> dict[str, bytes]:
     newest = max((result.out_dir / "checkpoints").glob("step-*"))
     files = [path for path in newest.iterdir() if path.name != "MANIFEST.json"]
     return {path.name: path.read_bytes() for path in (*files, result.out_dir / "metrics.jsonl")}
+
+    def test_the_loggers_lose_what_a_rollback_takes_back(self) -> None:
+        config = self.poisoned("loss", "rollback")
+        config["loggers"] = [{"_type_": "log.csv"}]
+        config["trainer"]["log_every_n_steps"] = 1
+        run_experiment(config)
+        rows = [line.split(",")[:3] for line in Path("run/metrics.csv").read_text().splitlines()]
+        logged = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+        assert rows[1:] == [[str(row[n]) for n in ("step", "epoch", "stage")] for row in logged]
+
+    def test_steps_that_were_all_skipped_still_have_a_row(self) -> None:
+        config = self.poisoned("loss", "skip")
+        config["trainer"]["log_every_n_steps"] = 1
+        run_experiment(config)
+        rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+        (row,) = [row for row in rows if (row["step"], row["stage"]) == (AT_STEP, "train")]
+        assert row["skipped_steps"] == 1
+        assert "loss" not in row

@@ -209,7 +209,8 @@ class Loop:
         return self._data.again(place.epoch, place.batch)
 
     def _own_streams(self, epoch: int) -> AbstractContextManager[None]:
-        return isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
+        streams = isolated_random_streams(self.engine, epoch_seed(self.seed, epoch))
+        return self.signals.uninterrupted(streams)
 
     def _go_back(self, error: DivergedError) -> None:
         """Go back to the last checkpoint, if the run is asked to; raise the error otherwise."""
@@ -219,6 +220,8 @@ class Loop:
         with suppress(DivergedError):  # of a save that comes after what is blamed
             self._saver.collect(wait=True, must_not_fail=False)
         self._rollback.go_back(error, place)
+        if self.state.out_dir is not None:
+            self.loggers.begin(out_dir=self.state.out_dir, step=self.state.global_step)
 
     def _count(self, window: TrainWindow) -> float:
         state = self.state

@@ -26,6 +26,7 @@ class Measurements:
     _mean: RunningMean[Place] = field(init=False)
     _places: list[Place] = field(default_factory=list)  # the last that was read, and those since
     _measured_at: dict[str, int] = field(default_factory=dict)
+    _skipped_logged: int = 0
 
     def __post_init__(self) -> None:
         self._mean = RunningMean(self.engine.read)
@@ -53,9 +54,11 @@ class Measurements:
         """The means since the last time, and learning rates; empty where there is nothing."""
         self.read()
         values = self._mean.pop()
-        if values:
-            if self.non_finite.skipped:
-                values["skipped_steps"] = float(self.non_finite.skipped)
+        skipped = self.non_finite.skipped
+        if values or skipped > self._skipped_logged:
+            self._skipped_logged = skipped
+            if skipped:
+                values["skipped_steps"] = float(skipped)
             values |= _named_rates(self.engine.learning_rates())
             self._note(values, "train")
         return values
@@ -90,6 +93,7 @@ class Measurements:
             "measured_at": dict(self._measured_at),
             "mean": self._mean.state_dict(),
             "non_finite": self.non_finite.state_dict(),
+            "skipped_logged": self._skipped_logged,
         }
 
     def load_state_dict(self, saved: Json) -> None:
@@ -100,6 +104,7 @@ class Measurements:
         self._places.clear()
         if "non_finite" in saved:  # not in checkpoints of version 0.1
             self.non_finite.load_state_dict(saved["non_finite"])
+        self._skipped_logged = int(saved.get("skipped_logged", 0))
 
 
 def _named_rates(rates: Mapping[str, float]) -> dict[str, float]:

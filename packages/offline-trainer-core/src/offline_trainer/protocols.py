@@ -244,7 +244,8 @@ class Logger(Protocol):
     that hangs. What draws from a global random stream would disturb training: use a generator.
 
     Optional: ``begin(*, out_dir, step)``, called first: the run directory, where files belong, and
-    the step that the run begins at, which is not 0 when it is resumed; what an earlier attempt
+    the step that the run begins at, which is not 0 when it is resumed, and called again when the
+    run has gone back (``on_nonfinite: rollback``); what an earlier attempt
     wrote of later steps counts no more. ``immediate = True``: it is called in the loop's own
     thread, which then waits for it.
     """

@@ -201,7 +201,7 @@ class DefaultTrainer:
                 self._test(loop, context)
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):
-                loop.leave()
+                _leave(loop)
             hooks.call("on_exception", state)
             hooks.call("on_run_end", state)
             hooks.report()
@@ -301,6 +301,13 @@ def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> No
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
     if loop.is_finished():
         notice("nothing is left to train; to go on, give the trainer a greater length")
+
+
+def _leave(loop: Loop) -> None:
+    try:
+        loop.leave()
+    except Exception as error:  # noqa: BLE001 - what ended the run counts for more
+        notice(f"a save that had begun came to no good end: {error}")
 
 
 def _attach(callback: Any, engine: Engine, index: int) -> None:

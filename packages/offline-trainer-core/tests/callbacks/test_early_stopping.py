@@ -31,6 +31,15 @@ def stops_at(callback: EarlyStopping, values: list[float], name: str = "val_loss
     return None
 
 
+def test_it_says_when_there_was_nothing_to_look_at(
+    small_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for every, told in ((1000, True), (1, False)):
+        callbacks = [{"_type_": "cb.early_stopping"}]
+        run_experiment(small_config(callbacks=callbacks, trainer={"val_every_n_steps": every}))
+        assert ("never stops this run: `val_loss`" in capsys.readouterr().err) is told
+
+
 @pytest.mark.parametrize(
     ("arguments", "values", "expected"),
     [

@@ -10,7 +10,7 @@ import pytest
 from listening_callbacks import CALLS, FAILING
 from run_files import fingerprint, rows, steps
 
-from offline_trainer.callbacks.hooks import HOOK_NAMES
+from offline_trainer.callbacks.hooks import HOOK_NAMES, Hooks
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer.experiment import run_experiment
 
@@ -124,3 +124,28 @@ def test_a_failure_at_the_end_does_not_hide_the_error_that_ended_the_run(
     said = capsys.readouterr().err
     assert "failed in on_exception" in said
     assert "failed in on_run_end" in said
+
+
+class Remembers:
+    """Has a state."""
+
+    def __init__(self, state: int = 0) -> None:
+        self.state = state
+
+    def state_dict(self) -> int:
+        return self.state
+
+    def load_state_dict(self, state: int) -> None:
+        self.state = state
+
+
+def test_a_callback_gets_its_state_wherever_it_stands_in_the_config(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved = Hooks([Remembers(1), Remembers(2), Remembers(3)], ["a", "b", "b"]).state_dict()
+    moved = [Remembers() for _ in range(4)]
+    Hooks(moved, ["new", "b", "a", "b"]).load_state_dict(saved)
+    assert [each.state for each in moved] == [0, 2, 1, 3]
+    assert capsys.readouterr().err == ""
+    Hooks([Remembers()], ["b"]).load_state_dict(saved)
+    assert "the state of a, b is left out" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def test_a_logger_that_fails_is_tried_again(capsys: pytest.CaptureFixture[str]) 
         (Stubborn(failures=2), "OSError: connection lost"),
         (Leaving(), "it ended the program with SystemExit: 0"),
         (FullDisk(), "No space left on device"),
-        (HangingAtTheEnd(), "it did not come to its end in 0.05 s"),
+        (HangingAtTheEnd(), "it stood still for 0.05 s at the end"),
         (Hanging(), "it is 4 calls behind and took none of them for 0.05 s"),
     ],
 )
@@ -98,6 +99,34 @@ def test_a_logger_that_goes_on_failing_is_disabled_with_one_notice(
     assert len(said.splitlines()) == 1
     assert other.calls[-1] == "close"
     assert len(other.calls) == 22
+
+
+def test_a_slow_logger_is_waited_for_as_long_as_it_goes_on() -> None:
+    class Slow(Recording):
+        def log_metrics(self, metrics: Any, *, step: int, stage: Any) -> None:
+            time.sleep(0.02)
+            super().log_metrics(metrics, step=step, stage=stage)
+
+    slow = Slow()
+    loggers = Loggers([slow], patience_seconds=0.2)
+    log(loggers, 30)
+    loggers.close()
+    assert len(slow.calls) == 32
+
+
+def test_a_logger_that_has_failed_may_still_close() -> None:
+    class Failing(Recording):
+        def log_metrics(self, metrics: Any, *, step: int, stage: Any) -> None:
+            raise OSError("connection lost")
+
+    class FailingAtOnce(Failing):
+        immediate = True
+
+    failing = [Failing(), FailingAtOnce()]
+    loggers = Loggers(failing)
+    log(loggers, 3)
+    loggers.close()
+    assert [logger.calls[-1] for logger in failing] == ["close", "close"]
 
 
 @pytest.mark.parametrize("name", ["Stubborn", "Hanging", "HangingAtTheEnd", "FullDisk", "Leaving"])

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from offline_trainer.run.signals import HANDLED, SignalFlag
+from offline_trainer.run.signals import HANDLED, InterruptedRun, SignalFlag
 
 
 def send(name: str) -> None:
@@ -107,3 +109,35 @@ def test_a_forked_worker_can_be_ended_and_leaves_interrupts_to_the_main_process(
         [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
     )
     assert done.stdout == "still here SIGTERM None\n"
+
+
+@pytest.mark.parametrize("when", ["enter", "body", "exit"])
+def test_a_signal_keeps_nothing_from_being_put_back(when: str) -> None:
+    done: list[str] = []
+
+    @contextmanager
+    def streams() -> Iterator[None]:
+        try:
+            interrupt("enter")
+            yield
+        finally:
+            interrupt("exit")
+            done.append("put back")
+
+    def interrupt(where: str) -> None:
+        if where == when:
+            signal.raise_signal(signal.SIGTERM)
+
+    def batches(flag: SignalFlag) -> Iterator[int]:
+        with flag.uninterrupted(streams()):
+            done.append("body")
+            interrupt("body")
+        yield 1
+
+    def train(flag: SignalFlag) -> None:
+        for _ in flag.interruptible(batches(flag)):
+            flag.check()
+
+    with SignalFlag() as flag, pytest.raises(InterruptedRun):
+        train(flag)
+    assert done == (["put back"] if when == "enter" else ["body", "put back"])

@@ -47,6 +47,7 @@ class TensorboardLogger:
 
     def begin(self, *, out_dir: Path, step: int) -> None:
         """Open a new event file; where a run goes on, the rows after its step are taken back."""
+        self.close()
         purge_step = step + 1 if step else None
         self._writer = SummaryWriter(str(out_dir / self._folder_name), purge_step=purge_step)
 

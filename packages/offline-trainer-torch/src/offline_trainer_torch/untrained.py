@@ -22,8 +22,8 @@ def leave_untrained(models: Mapping[str, nn.Module], plans: Sequence[OptimizerPl
 
     Args:
         models: By name.
-        plans: The optimizers of the run; where there are none at all, it only evaluates, and nothing
-            is said.
+        plans: The optimizers of the run; where there are none at all, nothing is trained here, and
+            nothing is said.
     """
     trained = {name for plan in plans for name in plan.models}
     for name, model in models.items():

@@ -58,6 +58,14 @@ class EarlyStopping:
         if self._of_training:
             self._look(state, control, "epochs")
 
+    def on_fit_end(self, state: LoopState, control: Control) -> None:
+        """Tell if there was nothing to look at."""
+        if self._best is None and not self._without_improvement:
+            notice(
+                f"cb.early_stopping never stops this run: `{self._monitor.name}` was not measured; "
+                "is there validation data, and is it looked at before the end?"
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, its step, and how often there was none better since."""
         return {

@@ -173,11 +173,20 @@ class Hooks:
         return states
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
-        """Give saved states back; a callback that is new in the config starts fresh."""
-        for index, (name, callback) in enumerate(self._callbacks):
-            saved = states.get(f"{index}:{name}")
-            if saved is not None and hasattr(callback, "load_state_dict"):
-                callback.load_state_dict(saved)
+        """Give saved states back, wherever in the config a callback stands now.
+
+        Of several of one name, the first gets the first's. One that is new starts fresh; of a state
+        that nobody takes, a notice tells.
+        """
+        left: dict[str, list[Any]] = {}
+        for key in sorted(states, key=lambda key: int(key.partition(":")[0])):
+            left.setdefault(key.partition(":")[2], []).append(states[key])
+        for name, callback in self._callbacks:
+            if left.get(name) and hasattr(callback, "load_state_dict"):
+                callback.load_state_dict(left[name].pop(0))
+        lost = [name for name, rest in left.items() for _ in rest]
+        if lost:
+            notice(f"the state of {', '.join(lost)} is left out: the config has no such callback")
 
     def _leave_out(self, callback: Any, hooks: Iterable[HookName]) -> None:
         for hook in hooks:

@@ -15,7 +15,7 @@ from offline_trainer.checkpoint.file_system import exists, is_directory, reporte
 from offline_trainer.checkpoint.lineage import newest_line
 from offline_trainer.checkpoint.manifest import MANIFEST_NAME, Manifest
 from offline_trainer.checkpoint.pins import PIN_SUFFIX
-from offline_trainer.checkpoint.pointers import POINTERS, pointed_step
+from offline_trainer.checkpoint.pointers import BEST_NAME, POINTERS, pointed_step
 from offline_trainer.checkpoint.reading import (
     QUARANTINE_NAME,
     REPLACED,
@@ -160,8 +160,9 @@ def _at(folder: Path, which: str, run: str) -> Path:
         if step in steps:
             return steps[step]
         said = "there is no such file" if step is None else f"it names step {step}, which is gone"
+        named = "a `monitor` of cb.model_checkpoint names the best; " if which == BEST_NAME else ""
         raise RunDirectoryError(
-            f"{folder} has no checkpoint `{which}`: {said}", help=f"ot ckpt ls {run}"
+            f"{folder} has no checkpoint `{which}`: {said}", help=f"{named}ot ckpt ls {run}"
         )
     if re.fullmatch(r"[0-9]{1,12}", which) is None:
         raise RunDirectoryError(

@@ -134,6 +134,7 @@ class CheckpointStore:
         self._origin = checkpoint.manifest
         self._parent = checkpoint.manifest.sha256
         self._measured.clear()
+        self._unsynced = None
         if checkpoint.path.resolve().parent == self.directory:
             self._base = checkpoint.step
             self._saved = {checkpoint.step}

@@ -18,7 +18,7 @@ from offline_trainer.cli.options import (
     overrides_argument,
     untrusted_option,
 )
-from offline_trainer.loggers.stdout import format_number
+from offline_trainer.loggers.stdout import format_number, in_table
 
 
 @click.command("run")
@@ -111,6 +111,8 @@ def command(
         else:
             click.echo(f"done after {result.epoch} epochs, {result.global_step} steps")
         for name, value in result.test_metrics.items():
+            if in_table(name):
+                continue
             click.echo(f"test {name}: {format_number(value)}")
         click.echo(f"outputs in {shown}")
     sys.exit(result.exit_code)

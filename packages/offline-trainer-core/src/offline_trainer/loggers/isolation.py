@@ -8,6 +8,7 @@ puts something into the queue. A logger that is told in the loop's own thread sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Full, Queue
 from threading import Thread
@@ -96,7 +97,11 @@ class _ToldAtOnce:
         self.logger = logger
 
     def tell(self, call: Call) -> None:
-        _attempt(call, self.logger)
+        try:
+            _attempt(call, self.logger)
+        except BaseException:
+            _close_anyhow(self.logger)
+            raise
 
     def finish(self) -> None:
         """Nothing is waiting."""
@@ -116,6 +121,7 @@ class _ToldByThread:
         self._patience_seconds = patience_seconds
         self._failure: BaseException | None = None
         self._given_up = False
+        self._taken = 0
         self._thread: Thread | None = None
 
     def tell(self, call: Call) -> None:
@@ -130,12 +136,18 @@ class _ToldByThread:
     def finish(self) -> None:
         if self._thread is not None:
             self._put(None)
-            self._thread.join(self._patience_seconds)
-            if self._thread.is_alive():
-                self._given_up = True
-                raise TimeoutError(f"it did not come to its end in {self._patience_seconds:g} s")
+            self._join(self._thread)
         if self._failure is not None:
             raise self._failure
+
+    def _join(self, thread: Thread) -> None:
+        """Wait for the end of a logger, however slow it is, as long as it goes on."""
+        while thread.is_alive():
+            before = self._taken
+            thread.join(self._patience_seconds)
+            if thread.is_alive() and self._taken == before:
+                self._given_up = True
+                raise TimeoutError(f"it stood still for {self._patience_seconds:g} s at the end")
 
     def _put(self, call: Call | None) -> None:
         try:
@@ -153,11 +165,19 @@ class _ToldByThread:
         try:
             while not self._given_up and (call := self._calls.get()) is not None:
                 _attempt(call, self.logger)
+                self._taken += 1
         except BaseException as error:  # noqa: BLE001 - raised again where the loop looks
             self._failure = error
+            _close_anyhow(self.logger)
 
 
 _Told = _ToldAtOnce | _ToldByThread
+
+
+def _close_anyhow(logger: Logger) -> None:
+    """Let a logger that has failed keep what it can."""
+    with suppress(Exception):
+        logger.close()
 
 
 def _attempt(call: Call, logger: Logger) -> None:

@@ -49,7 +49,10 @@ class JsonlLogger:
             lines.pop()
         kept = b"".join(lines)
         if kept != content:
+            if self._file is not None:
+                self._file.close()
             replace_file(FileSystem(), self._path, kept)
+            self._file = LineFile(self._path)
 
     def log_hparams(self, params: Mapping[str, Any]) -> None:
         """Write nothing; the config is in the run directory."""

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -73,6 +74,25 @@ class SignalFlag:
             finally:
                 self._waiting = False
             yield item
+
+    @contextmanager
+    def uninterrupted(self, context: AbstractContextManager[None]) -> Iterator[None]:
+        """A context that no signal keeps from being entered and left whole; its body may be left.
+
+        For what must be put back, such as random streams, while an item is waited for.
+
+        Raises:
+            InterruptedRun: A signal came, before the body or in it.
+        """
+        waits, self._waiting = self._waiting, False
+        with context:
+            try:
+                self._waiting = waits
+                if waits:
+                    self.check()
+                yield
+            finally:
+                self._waiting = False
 
     def __enter__(self) -> SignalFlag:
         if threading.current_thread() is threading.main_thread():
