@@ -111,7 +111,7 @@ def test_a_forked_worker_can_be_ended_and_leaves_interrupts_to_the_main_process(
     assert done.stdout == "still here SIGTERM None\n"
 
 
-@pytest.mark.parametrize("when", ["enter", "body", "exit"])
+@pytest.mark.parametrize("when", ["enter", "body", "exit", "after"])
 def test_a_signal_keeps_nothing_from_being_put_back(when: str) -> None:
     done: list[str] = []
 
@@ -132,6 +132,8 @@ def test_a_signal_keeps_nothing_from_being_put_back(when: str) -> None:
         with flag.uninterrupted(streams()):
             done.append("body")
             interrupt("body")
+        interrupt("after")  # the item is still waited for
+        done.append("not waited for")
         yield 1
 
     def train(flag: SignalFlag) -> None:

@@ -82,17 +82,21 @@ class SignalFlag:
         For what must be put back, such as random streams, while an item is waited for.
 
         Raises:
-            InterruptedRun: A signal came, before the body or in it.
+            InterruptedRun: A signal came.
         """
         waits, self._waiting = self._waiting, False
         with context:
             try:
-                self._waiting = waits
-                if waits:
-                    self.check()
+                self._wait_on(waits)
                 yield
             finally:
                 self._waiting = False
+        self._wait_on(waits)
+
+    def _wait_on(self, waits: bool) -> None:
+        self._waiting = waits
+        if waits:
+            self.check()
 
     def __enter__(self) -> SignalFlag:
         if threading.current_thread() is threading.main_thread():
