@@ -15,6 +15,8 @@ def train_an_epoch(progress: Progress) -> None:
     progress.start(0, 0)
     for step, _ in enumerate(progress.timed("abcd"), start=1):
         progress.advance(step, step // 4, samples=8.0)
+    progress.show({"loss": 9.0, "lr": 0.1}, "train")
+    progress.show({"loss": 9.0}, "val")
     progress.show({"loss": 0.25, "lr": 0.001, "confusion_matrix/0/1": 3.0}, "train")
     progress.show({"loss": 0.5, "accuracy": 0.75}, "val")
 
@@ -55,3 +57,10 @@ def test_nothing_is_shown_where_nothing_is_wanted(capsys: pytest.CaptureFixture[
     progress.end_epoch()
     progress.close()
     assert capsys.readouterr().out == ""
+
+
+def test_a_loss_is_not_shown_for_steps_that_had_none() -> None:
+    progress = Progress()
+    progress.show({"loss": 0.25, "lr": 0.1}, "train")
+    progress.show({"skipped_steps": 3.0, "lr": 0.1}, "train")
+    assert progress.values() == "lr 0.1"

@@ -65,8 +65,8 @@ class Progress:
 
     def show(self, values: Mapping[str, float], stage: Stage) -> None:
         """Take in the latest metrics."""
-        if stage == "train":
-            self.latest.pop("loss", None)  # no step of this row may have had one
+        if stage == "train" and "loss" not in values:
+            self.latest.pop("loss", None)  # no step of this row had one
         prefix = "" if stage == "train" else f"{stage}_"
         self.latest.update({f"{prefix}{name}": value for name, value in values.items()})
 
