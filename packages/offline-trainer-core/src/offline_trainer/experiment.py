@@ -22,7 +22,12 @@ from model_constructor.graph.compiler import compile_all
 from model_constructor.graph.ir import GraphIR
 from model_constructor.redaction import without_secrets
 from model_constructor.registry import Registry
-from offline_trainer.components import callback_names, closed_at_the_end, takes_context
+from offline_trainer.components import (
+    Builder,
+    callback_names,
+    closed_at_the_end,
+    takes_context,
+)
 from offline_trainer.config.plugins_section import read_plugins_section, unmet_requirements
 from offline_trainer.config.run_section import (
     RUN_PATHS,
@@ -99,6 +104,13 @@ class Prepared:
         """Its data as it may be shown and stored."""
         shown: dict[str, Any] = without_secrets(self.data, self.resolved.secrets)
         return shown
+
+    def builder(self, allow_target: bool) -> Builder:
+        """What builds its components, with the caller's permission for ``_target_``."""
+        resolved = self.resolved
+        return Builder(
+            self.data, self.registry, resolved.source_map, resolved.settings, allow_target
+        )
 
 
 @secrets_hidden()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_constructor.errors import ConfigError, ConfigPath
 from offline_trainer.batch_limits import BatchLimits
-from offline_trainer.components import Builder, save_settings, takes_context
+from offline_trainer.components import save_settings, takes_context
 from offline_trainer.config.validate import validate_post_model, validate_with_data
 from offline_trainer.engine import Engine
 from offline_trainer.initial_weights import InitFrom
@@ -65,8 +65,7 @@ def build_parts(
         ConfigError: A component cannot be built, or what it is does not fit the others.
     """
     run, sources = prepared.run, prepared.resolved.source_map
-    settings = prepared.resolved.settings
-    builder = Builder(prepared.data, prepared.registry, sources, settings, allow_target)
+    builder = prepared.builder(allow_target)
 
     seed_host(run.seed)
     engine, device = builder.engine(run.settings())

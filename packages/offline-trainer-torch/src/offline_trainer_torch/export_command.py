@@ -47,7 +47,6 @@ def command(
     """
     with errors_shown(overrides):
         from model_constructor.load import CONFIG, load_models, run_directory
-        from offline_trainer.components import Builder
         from offline_trainer.experiment import prepare
         from offline_trainer_torch.export import SUFFIXES, export_model
 
@@ -60,14 +59,7 @@ def command(
         )
         models = load_models(run, registry=prepared.registry)
         name = _chosen(name, models)
-        resolved = prepared.resolved
-        builder = Builder(
-            prepared.data,
-            prepared.registry,
-            resolved.source_map,
-            resolved.settings,
-            allow_target,
-        )
+        builder = prepared.builder(allow_target)
         path = output or run_directory(run) / "exports" / f"{name}{SUFFIXES[to]}"
         exported = export_model(models[name], _inputs(prepared, builder, models, name), to, path)
     click.echo(f"exported {path} ({to}, {exported.size / 1e6:.1f} MB)")

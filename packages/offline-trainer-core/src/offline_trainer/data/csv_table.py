@@ -154,7 +154,8 @@ class CsvTable:
         values = self._parsed_fast(positions)
         if values is None:
             values = self._parsed_by_cell(positions, frozenset(missing))
-        values[np.isin(values, numbers_that_are_missing(missing))] = np.nan
+        if absent := numbers_that_are_missing(missing):
+            values[np.isin(values, absent)] = np.nan
         return {name: values[:, column] for column, name in enumerate(names)}
 
     def _parsed_fast(self, positions: Sequence[int]) -> Floats | None:

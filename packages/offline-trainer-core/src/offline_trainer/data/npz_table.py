@@ -69,10 +69,13 @@ class NpzTable:
             raise self._error(
                 name, f"is {array.dtype} of shape {array.shape}, not a column of numbers"
             )
-        values = array.astype(np.float64)
+        values: Floats = array.astype(np.float64, copy=False)
+        is_finite = np.isfinite(values)
         absent = numbers_that_are_missing(missing)
+        if is_finite.all() and not absent:
+            return values
         is_missing = np.isin(values, absent) | (np.isnan(values) & bool(np.isnan(absent).any()))
-        wrong = np.argwhere(~np.isfinite(values) & ~is_missing)
+        wrong = np.argwhere(~is_finite & ~is_missing)
         if len(wrong):
             row, *column = wrong[0].tolist()
             label = name + "".join(f"[{position}]" for position in column)
@@ -82,8 +85,7 @@ class NpzTable:
                 parameter="path",
                 help="if it stands for a missing value, say so: `missing: [nan]`",
             )
-        values[is_missing] = np.nan
-        return values
+        return np.where(is_missing, np.nan, values)
 
     def _error(self, name: str, problem: str) -> ParameterError:
         return ParameterError(

@@ -62,6 +62,8 @@ def snippet_for(key: str, entry: Entry, parameters: Sequence[Parameter], registr
         return _nested([_LIST_OF[kind]], _item(spec))
     if kind in _SECTION_OF:
         return _nested([_SECTION_OF[kind]], spec)
+    if kind == "transform":
+        return _nested(["data", "transforms"], _item(spec))
     if kind in ("nn", "block", "layer"):
         return _nested(["model", "sequential", "layers"], _item(spec))
     return "\n".join(spec)

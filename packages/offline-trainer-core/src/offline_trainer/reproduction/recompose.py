@@ -99,13 +99,7 @@ def recompose(run: RecordedRun, overrides: Sequence[str], caller: Caller) -> Rec
     without = LEFT_OUT in resolved.data and not is_overridden(resolved, (LEFT_OUT,))
     arguments = (*overrides, f"~{LEFT_OUT}") if without else tuple(overrides)
     prepared = prepare(run.config_file, arguments, **caller.options())
-    builder = Builder(
-        prepared.data,
-        prepared.registry,
-        prepared.resolved.source_map,
-        prepared.resolved.settings,
-        caller.allow_target,
-    )
+    builder = prepared.builder(caller.allow_target)
     engine, device = builder.engine(prepared.run.settings())
     manifest = describe(prepared, engine, device)
     files = _files_here(builder, prepared.run.seed, run.manifest.data)

@@ -109,14 +109,8 @@ def open_trained(source: str, overrides: Sequence[str], caller: Caller, command:
     root = run_directory(path)
     prepared = prepare(root / CONFIG, overrides, **caller.options())
     require_secrets(prepared.resolved, USED, command)
-    resolved, run = prepared.resolved, prepared.run
-    builder = Builder(
-        prepared.data,
-        prepared.registry,
-        resolved.source_map,
-        resolved.settings,
-        caller.allow_target,
-    )
+    run = prepared.run
+    builder = prepared.builder(caller.allow_target)
     seed_host(run.seed)
     engine, _ = builder.engine(run.settings())
     # Where the weights started no longer matters, and may be gone.
