@@ -65,7 +65,10 @@ def changes(path: Path) -> Callable[[], bool]:
     """Whether a file has changed since now."""
 
     def bytes_now() -> int:
-        return path.stat().st_size if path.exists() else 0
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:  # not yet made, or just moved aside with its run
+            return 0
 
     before = bytes_now()
     return lambda: bytes_now() != before
