@@ -1,4 +1,7 @@
-"""Imported by the server that children are forked from: all that a run would import first."""
+"""Imported by the server that children are forked from: all that a run would import first.
+
+What is installed is looked through once here, and not by each of the children.
+"""
 
 import importlib
 
@@ -29,3 +32,8 @@ for name in (
     "torch._dynamo",
 ):
     importlib.import_module(name)
+
+from offline_trainer import records  # noqa: E402 - no heavier than what is imported above
+from offline_trainer.plugins.loader import load_plugins  # noqa: E402
+
+records.installed_versions(load_plugins())

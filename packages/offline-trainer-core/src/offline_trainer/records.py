@@ -52,7 +52,7 @@ def describe(
     """
     threads = getattr(engine, "threads", None)
     return describe_run(
-        versions=_versions(prepared.plugins),
+        versions=installed_versions(prepared.plugins),
         plugins=prepared.plugins.versions(),
         seed=prepared.run.seed,
         device=device,
@@ -114,7 +114,8 @@ def _own_versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
-def _versions(plugins: Plugins) -> dict[str, str]:
+def installed_versions(plugins: Plugins) -> dict[str, str]:
+    """The versions of our own packages, and of what plugins say that they depend on."""
     versions = dict(_own_versions())
     for plugin, rows in plugins.call_each("ot_environment", thorough=False):
         failure = rows
