@@ -1,154 +1,189 @@
 """What the loop costs: steps through `trainer.default` against a bare torch loop.
 
-MLP 32-64-16, batch 32, AdamW, one thread, data in memory; loss logged every 50 steps, metrics.jsonl
-and a checkpoint callback present. Both sides take turns of 200 steps; medians are compared.
+AdamW, batches of 32, one thread, 100,000 rows in memory; loss logged every 50 steps, stdout and jsonl
+loggers on, a checkpoint callback present. All sides take turns of 100 steps in one process.
 
     make bench
 """
 
 from __future__ import annotations
 
+import copy
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+
+import contextlib
+import io
 import platform
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from turns import EndTurn, ratio, take_turns
 
 from offline_trainer.experiment import run_experiment
 
-STEPS = 200
-ROUNDS = 20
 BATCH = 32
-ROWS = BATCH * STEPS
+ROWS = 100_000
+TURN = 100
+LOG_EVERY = 50
 
-CONFIG = {
-    "schema_version": 1,
-    "run": {"name": "bench", "out_dir": "bench", "device": "cpu"},
-    "model": {
-        "sequential": {
-            "inputs": ["x"],
-            "layers": [
-                {"_type_": "nn.Linear", "in_features": 32, "out_features": 64},
-                {"_type_": "nn.ReLU"},
-                {"_type_": "nn.Linear", "in_features": 64, "out_features": 16},
-            ],
-        }
-    },
-    "data": {"_type_": "data.arrays", "path": "data.npz", "batch_size": BATCH},
-    "io": {"_type_": "io.mapping", "model_kwargs": {"x": ["x"]}, "targets": {"y": ["y"]}},
-    "loss": {"_type_": "loss.torch", "fn": {"_type_": "nn.MSELoss"}},
-    "optimizer": {
-        "_type_": "optim_factory.torch",
-        "type": "optim_cls.AdamW",
-        "kwargs": {"lr": 1e-3},
-    },
-    "trainer": {
-        "_type_": "trainer.default",
-        "max_epochs": ROUNDS + 1,
-        "log_every_n_steps": 50,
-        "progress": False,
-    },
-    "callbacks": [
-        {"_type_": "cb.model_checkpoint"},
-        {"_type_": "cb.take_turns"},
-    ],
-    "imports": ["take_turns"],
-    "settings": {"allowed_import_prefixes": ["take_turns."]},
-}
+Side = Callable[[EndTurn], None]
 
 
-class TakeTurns:
-    """After each epoch of ours, run the references for as many steps, and take the times."""
+class GiveTurns:
+    """Ends a turn with every second row that is logged."""
 
-    def __init__(self, references: dict[str, Callable[[], None]]) -> None:
-        self._references = references
-        self.seconds: dict[str, list[float]] = {"ours": [], **{name: [] for name in references}}
+    def __init__(self, end_turn: EndTurn) -> None:
+        self._end_turn = end_turn
 
-    def on_epoch_start(self, state: object, control: object) -> None:
-        self._started = time.perf_counter()
-
-    def on_epoch_end(self, state: object, control: object) -> None:
-        self.seconds["ours"].append(time.perf_counter() - self._started)
-        for name, reference in self._references.items():
-            started = time.perf_counter()
-            reference()
-            self.seconds[name].append(time.perf_counter() - started)
+    def on_log(self, state: Any, control: object) -> None:
+        if state.global_step % TURN == 0:
+            self._end_turn()
 
 
-def bare_loop(x: np.ndarray, y: np.ndarray, *, fused: bool | None) -> Callable[[], None]:
-    """The loop a user would write by hand: one epoch of ``STEPS`` steps."""
+class CountSteps:
+    """A callback with a step hook that does next to nothing."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def on_train_step_end(self, state: object, control: object) -> None:
+        self.steps += 1
+
+
+def ours(
+    sizes: Sequence[int], data: Path, rounds: int, *, everything: bool = False, **engine: Any
+) -> Side:
+    """Our loop; with ``everything``, also progress, and three callbacks with a step hook."""
+    layers: list[dict[str, Any]] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [{"_type_": "nn.Linear", "in_features": inputs, "out_features": outputs}]
+        layers += [{"_type_": "nn.ReLU"}]
+    steps = (rounds + 1) * TURN
+    more = [{"_type_": "cb.count_steps"}] * 3 if everything else []
+
+    def train(end_turn: EndTurn) -> None:
+        module = f"bench_{id(end_turn)}"
+        components = ModuleType(module)
+        components.register = lambda registry: (  # type: ignore[attr-defined]
+            registry.add("cb.give_turns", lambda: GiveTurns(end_turn)),
+            registry.add("cb.count_steps", CountSteps),
+        )
+        sys.modules[module] = components
+        run_experiment(
+            {
+                "schema_version": 1,
+                "run": {"name": module, "out_dir": str(data.parent / module), "device": "cpu"},
+                "model": {"sequential": {"inputs": ["x"], "layers": layers[:-1]}},
+                "data": {"_type_": "data.arrays", "path": str(data), "batch_size": BATCH},
+                "io": {
+                    "_type_": "io.mapping",
+                    "model_kwargs": {"x": ["x"]},
+                    "targets": {"y": ["y"]},
+                },
+                "loss": {"_type_": "loss.torch", "fn": {"_type_": "nn.MSELoss"}},
+                "optimizer": {
+                    "_type_": "optim_factory.torch",
+                    "type": "optim_cls.AdamW",
+                    "kwargs": {"lr": 1e-3},
+                },
+                **({"engine": {"_type_": "engine.torch", **engine}} if engine else {}),
+                "trainer": {
+                    "_type_": "trainer.default",
+                    "max_steps": steps,
+                    "log_every_n_steps": LOG_EVERY,
+                    "progress": everything,
+                },
+                "callbacks": [{"_type_": "cb.model_checkpoint"}, {"_type_": "cb.give_turns"}, *more],
+                "loggers": [{"_type_": "log.stdout"}],
+                "imports": [module],
+                "settings": {"allowed_import_prefixes": [f"{module}."]},
+            }
+        )
+
+    return train
+
+
+def bare_loop(sizes: Sequence[int], data: Path, rounds: int, *, fused: bool | None) -> Side:
+    """The loop a user would write by hand."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 16))
+    layers: list[nn.Module] = []
+    for size_in, size_out in pairwise(sizes):
+        layers += [nn.Linear(size_in, size_out), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=fused)
     loss_function = nn.MSELoss()
-    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
+    with np.load(data) as arrays:
+        inputs, targets = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        order = torch.randperm(len(inputs))
-        for start in range(0, len(inputs), BATCH):
-            rows = order[start : start + BATCH]
-            yield inputs[rows], targets[rows]
+        while True:
+            order = torch.randperm(len(inputs))
+            for start in range(0, len(inputs), BATCH):
+                rows = order[start : start + BATCH]
+                yield inputs[rows], targets[rows]
 
-    def epoch() -> None:
-        for step, (batch_x, batch_y) in enumerate(batches()):
-            loss = loss_function(model(batch_x), batch_y)
+    def train(end_turn: EndTurn) -> None:
+        for step, (x, y) in enumerate(batches(), 1):
+            loss = loss_function(model(x), y)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            if step % 50 == 0:
+            if step % LOG_EVERY == 0:
                 loss.item()
+            if step % TURN == 0:
+                end_turn()
+            if step == (rounds + 1) * TURN:
+                return
 
-    return epoch
+    return train
 
 
-def microseconds(seconds: Sequence[float]) -> float:
-    """Median time of a step, the first round left out."""
-    return 1e6 * statistics.median(seconds[1:]) / STEPS
+def write_data(path: Path, sizes: Sequence[int]) -> None:
+    """Rows whose targets can be learnt, so that no weight dies."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((ROWS, sizes[0]), dtype=np.float32)
+    mixed = generator.standard_normal((sizes[0], sizes[-1]), dtype=np.float32) / sizes[0] ** 0.5
+    np.savez(path, x=x, y=np.tanh(x @ mixed))
+
+
+def measure(sizes: Sequence[int], rounds: int, sides: Sequence[str]) -> None:
+    name = "-".join(map(str, sizes))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        data = Path(folder) / "data.npz"
+        write_data(data, sizes)
+        makers: dict[str, Callable[[], Side]] = {
+            "bare": lambda: bare_loop(sizes, data, rounds, fused=None),
+            "bare again": lambda: bare_loop(sizes, data, rounds, fused=None),
+            "bare, fused": lambda: bare_loop(sizes, data, rounds, fused=True),
+            "bare, fused again": lambda: bare_loop(sizes, data, rounds, fused=True),
+            "ours": lambda: ours(sizes, data, rounds),
+            "ours, everything on": lambda: ours(sizes, data, rounds, everything=True),
+        }
+        seconds = take_turns({side: copy.copy(makers[side])() for side in sides}, rounds)
+    print(f"\nMLP {name:<18}   us/step   x bare   x fused   x ours")
+    for side, turns in seconds.items():
+        ratios = [ratio(turns, seconds[of]) for of in ("bare", "bare, fused", "ours")]
+        shown = "".join(f"{each:9.3f}" for each in ratios)
+        print(f"{side:<20}{1e6 * statistics.median(turns) / TURN:11.1f}{shown}")
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((ROWS, 32), dtype=np.float32)
-    y = generator.standard_normal((ROWS, 16), dtype=np.float32)
-    turns = TakeTurns(
-        {
-            "bare": bare_loop(x, y, fused=None),
-            "bare again": bare_loop(x, y, fused=None),
-            "bare, fused optimizer": bare_loop(x, y, fused=True),
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "data.npz", x=x, y=y)
-        train(folder, turns)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
-    reference = microseconds(turns.seconds["bare"])
-    for name, seconds in turns.seconds.items():
-        measured = microseconds(seconds)
-        print(f"{name:<24}{measured:8.1f} us/step   {measured / reference:5.2f} x bare")
-
-
-def train(folder: str, turns: TakeTurns) -> None:
-    """Run the experiment in a folder, with the callback that gives the references their turn."""
-    module = ModuleType("take_turns")
-    module.register = lambda registry: registry.add(  # type: ignore[attr-defined]
-        "cb.take_turns", lambda: turns
-    )
-    sys.modules["take_turns"] = module
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        run_experiment(CONFIG)
-    finally:
-        os.chdir(here)
+    sides = ["bare", "bare again", "bare, fused", "bare, fused again", "ours", "ours, everything on"]
+    measure((32, 64, 16), 60, sides)
+    measure((32, 704, 704, 16), 12, sides)
 
 
 if __name__ == "__main__":

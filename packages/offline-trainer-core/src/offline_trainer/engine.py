@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from model_constructor.errors import ConfigPath, ParameterError, close_matches
 
@@ -34,8 +34,7 @@ Json = Any
 """None, bool, int, float, str, or lists and dicts (with str keys) of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class MicroBatch:
+class MicroBatch(NamedTuple):
     """One batch as the datamodule yielded it, with its weight known on the host."""
 
     data: Any

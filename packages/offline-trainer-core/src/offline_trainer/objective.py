@@ -25,6 +25,7 @@ class SupervisedObjective:
 
     def __init__(self, model: str | None = None) -> None:
         self._model = model
+        self._update: Update | None = None
         self._io: Io
         self._loss: Loss
 
@@ -36,7 +37,9 @@ class SupervisedObjective:
 
     def updates(self, step: int, optimizers: Sequence[str]) -> Sequence[Update]:
         """One update that steps every optimizer."""
-        return (Update(tuple(optimizers), self._train_loss),)
+        if self._update is None or self._update.optimizers != tuple(optimizers):
+            self._update = Update(tuple(optimizers), self._train_loss)
+        return (self._update,)
 
     def evaluate(self, models: Models, batch: Any, stage: Stage) -> EvalOutput:
         """Outputs and targets of a batch, and the loss."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.json_text import copied
@@ -15,8 +15,7 @@ from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
 
 
-@dataclass(frozen=True, slots=True)
-class TrainWindow:
+class TrainWindow(NamedTuple):
     """The micro-batches of one step.
 
     Attributes:
@@ -124,9 +123,4 @@ def rest_of_epoch(
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:
-    taken = []
-    for batch in batches:
-        taken.append(MicroBatch(batch, weight(batch)))
-        if len(taken) == size:
-            break
-    return taken
+    return [MicroBatch(batch, weight(batch)) for batch in islice(batches, size)]

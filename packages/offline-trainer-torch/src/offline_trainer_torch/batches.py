@@ -50,12 +50,11 @@ def to_numpy(value: Any) -> Any:
 
 
 def _from_array(array: np.ndarray[Any, Any], device: torch.device) -> Any:
-    if array.dtype.kind not in "biufc":
-        return array  # text and objects: for whoever put them into the batch
-    # torch takes writable arrays in native byte order whose strides are not negative.
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()
-    tensor = torch.from_numpy(array)
+    try:
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    except (TypeError, ValueError):
+        if array.dtype.kind not in "biufc":
+            return array  # text and objects: for whoever put them into the batch
+        # torch takes native byte order only, and no negative strides.
+        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)

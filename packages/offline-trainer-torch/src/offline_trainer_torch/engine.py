@@ -364,6 +364,8 @@ class TorchEngine:
         self._updates.forget()
 
     def _placed(self, window: Window) -> PlacedWindow:
+        if len(window) == 1:
+            return [(place(window[0].data, self.device), 1.0)]
         total = sum(item.weight for item in window) or 1.0
         return [(place(item.data, self.device), item.weight / total) for item in window]
 

@@ -1,10 +1,19 @@
-"""Norm and clipping of a list of gradients. Nothing here waits for the device."""
+"""Norm, clipping and a check of a list of gradients. Only the check waits for the device."""
 
 from __future__ import annotations
 
+from cmath import isfinite  # gradients may be complex
 from collections.abc import Sequence
 
 import torch
+
+
+def all_finite(tensors: Sequence[torch.Tensor]) -> bool:
+    """Whether every element is finite. Waits for the device.
+
+    Each tensor is summed up, which costs half of a norm; a sum that overflows counts as not finite.
+    """
+    return isfinite(sum([each.sum().item() for each in tensors]))
 
 
 def each_norm(gradients: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:

@@ -126,7 +126,9 @@ class TorchLoss:
 
     def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
         picked = select(value, path, parameter=parameter)
-        if self._takes_tensors and isinstance(picked, (Mapping, list, tuple)):
+        if isinstance(picked, torch.Tensor) or not self._takes_tensors:
+            return picked
+        if isinstance(picked, (Mapping, list, tuple)):
             raise ParameterError(
                 f"{type(self.fn).__name__} takes a tensor, and {parameter} leads to "
                 f"{describe(picked)}",

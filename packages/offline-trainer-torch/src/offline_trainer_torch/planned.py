@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from offline_trainer.engine import HostTensor, Interval, Json, OptimizerPlan, Sc
 from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
 from offline_trainer.protocols import SchedulerBundle
+from offline_trainer_torch.bare_step import bare_step
 from offline_trainer_torch.host_tensors import HostCopies, from_host
 from offline_trainer_torch.packing import pack, unpack
 
@@ -51,10 +52,12 @@ class PlannedOptimizer:
     has_modes: bool = field(init=False)
     skips_on_device: bool = field(init=False)
     stepped: Scalar = False
+    _step: Callable[[], None] = field(init=False)
     _seen: dict[Interval, int] = field(default_factory=lambda: {"step": 0, "epoch": 0, "metric": 0})
     _schedule_at_start: Json = field(init=False)
 
     def __post_init__(self) -> None:
+        self._step = bare_step(self.optimizer)
         self._schedule_at_start = self._schedule_settings()
         groups = self.optimizer.param_groups
         self.parameters = [item for group in groups for item in group["params"]]
@@ -70,11 +73,13 @@ class PlannedOptimizer:
         """The gradients there are; of sparse ones, the values."""
         found = []
         for parameter in self.parameters:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.coalesce()
-                found.append(parameter.grad.values())
-            elif parameter.grad is not None:
-                found.append(parameter.grad)
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if gradient.is_sparse:
+                gradient = parameter.grad = gradient.coalesce()
+                gradient = gradient.values()
+            found.append(gradient)
         return found
 
     def step(self, allowed: bool | torch.Tensor) -> None:
@@ -83,11 +88,11 @@ class PlannedOptimizer:
             skipping: Any = self.optimizer
             skipping.found_inf = (~allowed).float()
             try:
-                self.optimizer.step()
+                self._step()
             finally:
                 del skipping.found_inf
         elif allowed:
-            self.optimizer.step()
+            self._step()
 
     @property
     def learning_rate(self) -> float:

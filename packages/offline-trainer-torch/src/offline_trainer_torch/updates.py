@@ -7,8 +7,8 @@ An update whose loss or gradient is not finite is left out:
 - fused optimizers on CUDA are told on the device and nothing waits; what happened is known when
   somebody reads `StepOutput.finite`.
 
-The gradient's norm serves for both clipping and this check, so a norm that overflows its dtype
-counts as not finite.
+Where the gradient's norm is measured, it serves for this check too; elsewhere on the host each
+gradient is summed up, which costs half of it. What overflows its dtype there counts as not finite.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import nn
 from offline_trainer.engine import Scalar, StepOutput
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.protocols import LossOutput, Update
-from offline_trainer_torch.gradients import clip_by_norm, clip_by_value, each_norm, total_norm
+from offline_trainer_torch.gradients import all_finite, clip_by_norm, clip_by_value, each_norm, total_norm
 from offline_trainer_torch.planned import PlannedOptimizer
 from offline_trainer_torch.running_statistics import RunningStatistics
 
@@ -83,7 +83,7 @@ class UpdateRunner:
             OfflineTrainerError: The objective names an optimizer that the run does not have.
         """
         chosen = [self._optimizer(name) for name in update.optimizers]
-        if any(planned.needs_closure for planned in chosen):
+        if any([planned.needs_closure for planned in chosen]):
             output = self._run_with_closure(update, chosen, window)
         else:
             self._statistics.keep()
@@ -137,14 +137,19 @@ class UpdateRunner:
         return output
 
     def _apply(
-        self, chosen: Sequence[PlannedOptimizer], loss: torch.Tensor, logs: dict[str, Scalar]
+        self, chosen: Sequence[PlannedOptimizer], loss: Scalar, logs: dict[str, Scalar]
     ) -> StepOutput:
         if self._scaler is not None:
             for planned in chosen:
                 self._scaler.unscale_(planned.optimizer)
-        norms = [norm for planned in chosen for norm in self._norms_then_clip(planned, logs)]
+        gradients, norms = [], []
+        for planned in chosen:
+            of_planned = planned.gradients()
+            gradients += of_planned
+            norms += self._clipped_norms(planned, of_planned, logs)
         finite: Any
-        if all(planned.skips_on_device for planned in chosen):
+        if all([planned.skips_on_device for planned in chosen]):
+            norms = norms or [total_norm(each_norm(gradients))]
             finite = torch.isfinite(loss)
             moves = reduce(and_, map(torch.isfinite, norms), finite)
             if self._stays_at_nonfinite:
@@ -152,8 +157,9 @@ class UpdateRunner:
                 self._all_finite = finite if self._all_finite is None else finite & self._all_finite
                 finite, moves = self._all_finite, moves & self._all_finite
         else:
-            finite = math.isfinite(loss.item())
-            moves = finite and all(math.isfinite(norm.item()) for norm in norms)
+            loss = loss.item()
+            finite = math.isfinite(loss)
+            moves = finite and all_finite(norms or gradients)
         # Steps that fp16 skips are the scaler's business, and its schedules have to know. Without
         # a scaler a step left out is an exception, not worth a wait at every step.
         stepped = True if self._scaler is None and isinstance(moves, torch.Tensor) else moves
@@ -166,17 +172,19 @@ class UpdateRunner:
             self._scaler.update()
         return StepOutput(loss, logs, moves, finite)
 
-    def _norms_then_clip(
-        self, planned: PlannedOptimizer, logs: dict[str, Scalar]
+    def _clipped_norms(
+        self,
+        planned: PlannedOptimizer,
+        gradients: Sequence[torch.Tensor],
+        logs: dict[str, Scalar],
     ) -> Sequence[torch.Tensor]:
-        """Clip; return norms that are all finite if and only if the gradient is."""
-        gradients = planned.gradients()
+        """Clip, if asked to; the norm of what there was before, if it had to be measured."""
+        clips = self._clip_norm is not None or self._clip_value is not None
+        if not clips and self.observe is None:
+            return ()
         norms = each_norm(gradients)
         if self.observe is not None:
             self.observe([item for item in planned.parameters if item.grad is not None], norms)
-        clips = self._clip_norm is not None or self._clip_value is not None
-        if not clips and norms and norms[0].is_cpu:
-            return norms  # looking at each on the host costs less than adding them up
         norm = total_norm(norms)
         if clips:
             single = len(self._optimizers) == 1
@@ -203,11 +211,12 @@ class UpdateRunner:
         def evaluate() -> float:
             self.clear_gradients()
             loss, logs = self._differentiate(update, window)
-            norms = self._norms_then_clip(planned, logs)
+            gradients = planned.gradients()
+            norms = self._clipped_norms(planned, gradients, logs)
             first.append((loss, logs))
             del first[1:]
             value = float(loss)
-            if not all(math.isfinite(number) for number in (value, *map(float, norms))):
+            if not (math.isfinite(value) and all_finite(norms or gradients)):
                 raise _NotFiniteError
             return value
 

@@ -1,0 +1,54 @@
+"""An optimizer's step without what torch wraps around it.
+
+torch wraps the ``step`` of its own optimizers twice: in a range for the profiler with the calls of
+hooks, and in a switch of gradient mode that imports the compiler. For a small model that costs more
+than the update. Where no profiler runs and nobody has registered a hook, what is wrapped does the
+same under `torch.no_grad`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.autograd import profiler
+from torch.optim import optimizer as optimizer_module
+
+
+def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """A function that does what ``optimizer.step()`` does.
+
+    >>> parameter = torch.nn.Parameter(torch.ones(1))
+    >>> parameter.grad = torch.ones(1)
+    >>> bare_step(torch.optim.SGD([parameter], lr=0.25))()
+    >>> parameter.item()
+    0.75
+    """
+    wrapped: Callable[[Any], object] = inspect.unwrap(type(optimizer).step)
+    is_torch = type(optimizer).__module__.startswith("torch.optim.")
+    if not is_torch or optimizer.defaults.get("differentiable", False):
+        return lambda: _whole(optimizer)
+    hooks = [
+        getattr(owner, f"{prefix}_{when}_hooks")
+        for when in ("pre", "post")
+        for owner, prefix in (
+            (optimizer, "_optimizer_step"),
+            (optimizer_module, "_global_optimizer"),
+        )
+    ]
+
+    def step() -> None:
+        if profiler._is_profiler_enabled or any(hooks):
+            _whole(optimizer)
+            return
+        with torch.no_grad():
+            wrapped(optimizer)
+        vars(optimizer)["_opt_called"] = True  # as schedules want to see it
+
+    return step
+
+
+def _whole(optimizer: torch.optim.Optimizer) -> None:
+    optimizer.step()
