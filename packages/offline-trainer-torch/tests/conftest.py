@@ -39,6 +39,7 @@ def _torch_as_found() -> Iterator[None]:
     yield
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.deterministic = False
+    torch.set_float32_matmul_precision("highest")
     torch.set_num_threads(threads)
     torch.set_default_dtype(dtype)
 
@@ -70,6 +71,7 @@ def start_engine(registry: Registry) -> StartEngine:
         precision: Precision = "fp32",
         seed: int = 0,
         example: Any = None,
+        engine: TorchEngine | None = None,
     ) -> TorchEngine:
         models = dict(model) if isinstance(model, Mapping) else {"model": model}
         if objective is None:
@@ -78,7 +80,7 @@ def start_engine(registry: Registry) -> StartEngine:
         if plans is None:
             factory = OptimizerFactory(f"optim_cls.{optimizer}", kwargs=kwargs)
             plans = [OptimizerPlan("optimizer", tuple(models), factory, scheduler)]
-        engine = TorchEngine()
+        engine = TorchEngine() if engine is None else engine
         engine.prepare(RunSettings(seed=seed, device=device, precision=precision))
         task = Task(models, objective, plans, registry, clip_grad_norm, clip_grad_value)
         engine.setup(task, example)

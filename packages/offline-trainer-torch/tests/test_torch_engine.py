@@ -535,3 +535,16 @@ def test_gradients_of_several_models_have_their_names_first(
     engine.observe_gradients(seen.update)
     engine.train_step(make_batches(5))
     assert list(seen) == ["encoder.weight", "encoder.bias", "decoder.weight"]
+
+
+def test_the_precision_of_matrix_products_is_what_the_config_says() -> None:
+    TorchEngine(matmul_precision="high").prepare(RunSettings())
+    assert torch.get_float32_matmul_precision() == "high"
+    TorchEngine().prepare(RunSettings())
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_unknown_precision_of_matrix_products_is_refused() -> None:
+    with pytest.raises(ParameterError, match="matmul_precision must be one of highest, high") as e:
+        TorchEngine(matmul_precision="hihg")  # type: ignore[arg-type]
+    assert "high" in e.value.suggestions

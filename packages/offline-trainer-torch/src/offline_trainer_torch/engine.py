@@ -36,6 +36,7 @@ from offline_trainer_torch.batches import place, to_numpy
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
 from offline_trainer_torch.host_tensors import HostCopies
 from offline_trainer_torch.lazy import initialise_models
+from offline_trainer_torch.memory_layout import lay_out_convolutions
 from offline_trainer_torch.model_state import (
     check_models,
     non_finite_buffers,
@@ -46,7 +47,9 @@ from offline_trainer_torch.non_finite import first_in_state, first_in_step
 from offline_trainer_torch.packing import pack, unpack
 from offline_trainer_torch.planned import PlannedOptimizer, plan_optimizers
 from offline_trainer_torch.precision import (
+    MatmulPrecision,
     autocast,
+    check_matmul_precision,
     check_precision,
     check_scaler,
     make_scaler,
@@ -68,6 +71,13 @@ class TorchEngine:
     The loop calls `prepare`, `build` and `setup` in this order; the attributes below say what they
     left behind.
 
+    Args:
+        channels_last: Keep the weights of convolutions with the channels innermost in memory, and
+            so what they compute: faster where the kernels of the device are made for that. Dropout
+            between convolutions draws another mask then.
+        matmul_precision: How exactly float32 matrix products are computed: ``highest`` is float32;
+            ``high`` and ``medium`` let the device use TF32 or bfloat16 inside, where it can.
+
     Attributes:
         device: Where models and batches are.
         models: By name.
@@ -78,7 +88,12 @@ class TorchEngine:
     models: dict[str, nn.Module]
     optimizers: dict[str, PlannedOptimizer]
 
-    def __init__(self) -> None:
+    def __init__(
+        self, channels_last: bool = False, matmul_precision: MatmulPrecision = "highest"
+    ) -> None:
+        check_matmul_precision(matmul_precision)
+        self._channels_last = channels_last
+        self._matmul_precision = matmul_precision
         self.device = torch.device("cpu")
         self.models = {}
         self.optimizers = {}
@@ -99,6 +114,7 @@ class TorchEngine:
         self.device = resolve_device(run.device)
         check_precision(run.precision, self.device)
         self._autocast = autocast(run.precision, self.device)
+        torch.set_float32_matmul_precision(self._matmul_precision)
         if run.deterministic:
             make_deterministic()
         torch.manual_seed(run.seed)
@@ -145,6 +161,8 @@ class TorchEngine:
             with self._evaluating():
                 batch = place(example_batch, self.device)
                 initialise_models(self.models, task.objective, names, batch)
+            if self._channels_last:
+                lay_out_convolutions(self.models)
             if hasattr(task.objective, "start"):
                 with torch.no_grad():
                     task.objective.start(self.models)

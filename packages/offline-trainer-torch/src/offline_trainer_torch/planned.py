@@ -21,6 +21,7 @@ from offline_trainer.notices import notice
 from offline_trainer.protocols import SchedulerBundle
 from offline_trainer_torch.bare_step import bare_step
 from offline_trainer_torch.host_tensors import HostCopies, from_host
+from offline_trainer_torch.memory_layout import lay_out_state
 from offline_trainer_torch.packing import pack, unpack
 
 # How an optimizer computes, not what: these stay as the live run has them.
@@ -233,6 +234,7 @@ class PlannedOptimizer:
             group.update({key: live[key] for key in ours})
         self.optimizer.load_state_dict(state)
         self._keep_saved_dtypes(state["state"])
+        lay_out_state(self.optimizer)
         if self.has_modes and saved.get("trained") is not None:
             with torch.no_grad():
                 for parameter, weight in zip(

@@ -1,11 +1,11 @@
-"""Mixed precision: which combinations exist, the autocast context, the fp16 loss scaler."""
+"""Precision: of matrix products, and mixed: what exists, the autocast context, the loss scaler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -15,6 +15,23 @@ from offline_trainer.errors import StateMismatchError
 
 _DTYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
 _DEVICES = {"fp32": ("cpu", "cuda", "mps"), "bf16-mixed": ("cpu", "cuda"), "fp16-mixed": ("cuda",)}
+
+MatmulPrecision = Literal["highest", "high", "medium"]
+
+
+def check_matmul_precision(precision: str) -> None:
+    """Check that torch has a precision of float32 matrix products.
+
+    Raises:
+        ParameterError: It has not.
+    """
+    known = get_args(MatmulPrecision)
+    if precision not in known:
+        raise ParameterError(
+            f"matmul_precision must be one of {', '.join(known)}, got {precision!r}",
+            parameter="matmul_precision",
+            suggestions=close_matches(precision, known),
+        )
 
 
 def check_precision(precision: str, device: torch.device) -> None:
