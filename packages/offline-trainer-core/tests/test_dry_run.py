@@ -161,6 +161,7 @@ def test_the_command_prints_it(ot_cli: RunCli, small_config: MakeConfig) -> None
     ("arguments", "message"),
     [
         (["--dry-run", "--resume", "auto"], "leave out --resume"),
+        (["--dry-run", "--profile"], "leave out --profile"),
         (["--limit-batches", "0"], "limit_batches must be at least 1, got 0"),
         (["--limit-batches", "few"], "'few' is not a valid integer"),
         (["--dry-run", "trainer.max_epoch=3"], "unknown key `max_epoch`"),

@@ -244,6 +244,8 @@ class Engine(Protocol):
     ``find_non_finite(window) -> str | None``: which tensor is not finite, in words: of the models
     and optimizers as they are, then, unless the window is None, of the step over it, which is
     repeated without changing anything.
+    ``mark_parts(mark)``, for ``cb.profiler``: replace each function that does a part of a train
+    step by ``mark(name, function)``, which does the same; parts may lie within each other.
     ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,
     how many parameters it has, and how many of them are trained.
     """

@@ -168,6 +168,7 @@ class DefaultTrainer:
         with isolated_random_streams(context.engine):
             context.engine.eval_step(context.example_batch, "val")
         context.begin()
+        progress = self._choose_progress(context.epoch_length)
         loop = Loop(
             engine=context.engine,
             objective=context.objective,
@@ -179,11 +180,11 @@ class DefaultTrainer:
             store=context.store,
             saving=context.saving,
             signals=context.signals,
-            progress=self._choose_progress(context.epoch_length),
+            progress=progress,
             options=self._options,
             limits=context.limits,
             seed=run.seed,
-            state=LoopState(models=models, out_dir=run.out_dir),
+            state=LoopState(models=models, out_dir=run.out_dir, progress=progress),
         )
         if context.resume is not None:
             _go_on(loop, context.resume, same_metrics_file=context.same_metrics_file)

@@ -60,6 +60,7 @@ from offline_trainer_torch.random_streams import (
     save_streams,
 )
 from offline_trainer_torch.shapes import trace_shapes
+from offline_trainer_torch.step_parts import Mark
 from offline_trainer_torch.untrained import leave_untrained
 from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
 from offline_trainer_torch.weight_modes import WeightModes
@@ -290,6 +291,11 @@ class TorchEngine:
         self._updates.observe = lambda parameters, norms: observer(
             dict(zip((names[each] for each in parameters), norms, strict=True))
         )
+
+    def mark_parts(self, mark: Mark) -> None:
+        """Let ``mark(name, function)`` stand for each function that does a part of a step."""
+        vars(self)["_placed"] = mark("copy", self._placed)
+        self._updates.mark_parts(mark)
 
     def average_weights(self, decay: float, every_n_steps: int = 1, warmup: bool = False) -> None:
         """Keep an exponential moving average of the weights from here on.

@@ -29,6 +29,7 @@ from offline_trainer.protocols import LossOutput, Update
 from offline_trainer_torch.gradients import all_finite, clip_by_norm, clip_by_value, each_norm, total_norm
 from offline_trainer_torch.planned import PlannedOptimizer
 from offline_trainer_torch.running_statistics import RunningStatistics
+from offline_trainer_torch.step_parts import Mark
 
 PlacedWindow = Sequence[tuple[Any, float]]
 """Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
@@ -98,6 +99,17 @@ class UpdateRunner:
         self._all_finite = None
         self.clear_gradients()
 
+    def mark_parts(self, mark: Mark) -> None:
+        """Let ``mark(name, function)`` stand for each function that does a part of an update."""
+        for name, part in (
+            ("_forward", "forward"),
+            ("_backward", "backward"),
+            ("_apply", "optimizer"),
+            ("_run_with_closure", "optimizer"),
+            ("clear_gradients", "optimizer"),
+        ):
+            vars(self)[name] = mark(part, getattr(self, name))
+
     def clear_gradients(self) -> None:
         """Drop every gradient of every model."""
         for parameter in self._parameters:
@@ -116,25 +128,27 @@ class UpdateRunner:
     ) -> tuple[torch.Tensor, dict[str, Scalar]]:
         """Backward over the window; the mean loss and the mean of each of its logs."""
         if len(window) == 1:
-            output = self._backward(update, window[0][0], None)
+            output = self._forward(update, window[0][0])
+            self._backward(output.loss)
             return output.loss.detach(), _detached(output.logs)
         total: Any = 0.0
         logs: dict[str, Scalar] = {}
         for batch, share in window:
-            output = self._backward(update, batch, share)
+            output = self._forward(update, batch)
+            self._backward(output.loss * share)
             total = total + output.loss.detach() * share
             for name, value in _detached(output.logs).items():
                 logs[name] = logs.get(name, 0.0) + value * share
         return total, logs
 
-    def _backward(self, update: Update, batch: Any, share: float | None) -> LossOutput:
+    def _forward(self, update: Update, batch: Any) -> LossOutput:
         with self._autocast():
-            output = update.loss(self._models, batch, "train")
-        loss = output.loss if share is None else output.loss * share
+            return update.loss(self._models, batch, "train")
+
+    def _backward(self, loss: Any) -> None:
         if self._scaler is not None:
             loss = self._scaler.scale(loss)
         loss.backward()
-        return output
 
     def _apply(
         self, chosen: Sequence[PlannedOptimizer], loss: Scalar, logs: dict[str, Scalar]

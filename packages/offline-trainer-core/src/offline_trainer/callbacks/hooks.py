@@ -13,6 +13,7 @@ from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.engine import Stage
 from offline_trainer.errors import ComponentFailedError
 from offline_trainer.notices import notice
+from offline_trainer.progress import Progress
 
 HookName = Literal[
     "on_run_start",
@@ -62,6 +63,7 @@ class LoopState:
         row: In ``on_log``, the numbers of training about to be logged, to which a callback may add.
         models: The models by name.
         out_dir: The run directory.
+        progress: How far and how fast; its ``data_seconds`` were spent waiting for training data.
         checkpoint: The checkpoint committed last.
     """
 
@@ -73,6 +75,7 @@ class LoopState:
     row: dict[str, float] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict)
     out_dir: Path | None = None
+    progress: Progress = field(default_factory=Progress)
     checkpoint: Path | None = None
 
 

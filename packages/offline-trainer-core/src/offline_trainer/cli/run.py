@@ -42,6 +42,11 @@ from offline_trainer.loggers.stdout import format_number, in_table
     help="Train on the first batch again and again; sets run.overfit_batch.",
 )
 @click.option(
+    "--profile",
+    is_flag=True,
+    help="Say where a step's time goes, and write a trace; adds the callback cb.profiler.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Build everything, take one step on one batch, say what there is; write nothing.",
@@ -56,6 +61,7 @@ def command(
     resume: str | None,
     limit_batches: int | None,
     overfit_batch: bool,
+    profile: bool,
     dry_run: bool,
     no_plugin: tuple[str, ...],
     allow_target: bool,
@@ -68,11 +74,15 @@ def command(
     """
     if dry_run and resume is not None:
         raise click.UsageError("--dry-run begins with the first weights; leave out --resume")
+    if dry_run and profile:
+        raise click.UsageError("--dry-run takes one step, too few to profile; leave out --profile")
     # In the config, they are recorded with the run, and hold when it is resumed.
     if limit_batches is not None:
         overrides = (*overrides, f"run.limit_batches={limit_batches}")
     if overfit_batch:
         overrides = (*overrides, "run.overfit_batch=true")
+    if profile:
+        overrides = (*overrides, "callbacks+={_type_: cb.profiler}")
     with errors_shown(overrides, json_to="stderr" if error_format == "json" else None):
         from offline_trainer.experiment import run_experiment
         from offline_trainer.run.signals import SignalFlag
