@@ -57,7 +57,7 @@ format: $(STAMP)  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
-	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/datasets.py

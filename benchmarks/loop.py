@@ -1,14 +1,13 @@
 """What the loop costs: steps through `trainer.default` against a bare torch loop.
 
-AdamW, batches of 32, one thread, 100,000 rows in memory; loss logged every 50 steps, stdout and jsonl
-loggers on, a checkpoint callback present. All sides take turns of 100 steps in one process.
+AdamW, batches of 32, one thread, 100,000 rows in memory; loss logged every 50 steps, stdout and
+jsonl loggers on, a checkpoint callback present. All sides take turns of 100 steps in one process.
 
     make bench
 """
 
 from __future__ import annotations
 
-import copy
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
@@ -27,8 +26,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.turns import EndTurn, ratio, take_turns
 from torch import nn
-from turns import EndTurn, ratio, take_turns
 
 from offline_trainer.experiment import run_experiment
 
@@ -104,7 +103,11 @@ def ours(
                     "log_every_n_steps": LOG_EVERY,
                     "progress": everything,
                 },
-                "callbacks": [{"_type_": "cb.model_checkpoint"}, {"_type_": "cb.give_turns"}, *more],
+                "callbacks": [
+                    {"_type_": "cb.model_checkpoint"},
+                    {"_type_": "cb.give_turns"},
+                    *more,
+                ],
                 "loggers": [{"_type_": "log.stdout"}],
                 "imports": [module],
                 "settings": {"allowed_import_prefixes": [f"{module}."]},
@@ -157,20 +160,21 @@ def write_data(path: Path, sizes: Sequence[int]) -> None:
     np.savez(path, x=x, y=np.tanh(x @ mixed))
 
 
-def measure(sizes: Sequence[int], rounds: int, sides: Sequence[str]) -> None:
+def measure(sizes: Sequence[int], rounds: int) -> None:
     name = "-".join(map(str, sizes))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         data = Path(folder) / "data.npz"
         write_data(data, sizes)
-        makers: dict[str, Callable[[], Side]] = {
-            "bare": lambda: bare_loop(sizes, data, rounds, fused=None),
-            "bare again": lambda: bare_loop(sizes, data, rounds, fused=None),
-            "bare, fused": lambda: bare_loop(sizes, data, rounds, fused=True),
-            "bare, fused again": lambda: bare_loop(sizes, data, rounds, fused=True),
-            "ours": lambda: ours(sizes, data, rounds),
-            "ours, everything on": lambda: ours(sizes, data, rounds, everything=True),
+        sides = {
+            "bare": bare_loop(sizes, data, rounds, fused=None),
+            "bare again": bare_loop(sizes, data, rounds, fused=None),
+            "bare, fused": bare_loop(sizes, data, rounds, fused=True),
+            "bare, fused again": bare_loop(sizes, data, rounds, fused=True),
+            "ours": ours(sizes, data, rounds),
+            "ours, everything on": ours(sizes, data, rounds, everything=True),
+            "ours, compile: step": ours(sizes, data, rounds, compile="step"),
         }
-        seconds = take_turns({side: copy.copy(makers[side])() for side in sides}, rounds)
+        seconds = take_turns(sides, rounds)
     print(f"\nMLP {name:<18}   us/step   x bare   x fused   x ours")
     for side, turns in seconds.items():
         ratios = [ratio(turns, seconds[of]) for of in ("bare", "bare, fused", "ours")]
@@ -181,9 +185,8 @@ def measure(sizes: Sequence[int], rounds: int, sides: Sequence[str]) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
-    sides = ["bare", "bare again", "bare, fused", "bare, fused again", "ours", "ours, everything on"]
-    measure((32, 64, 16), 60, sides)
-    measure((32, 704, 704, 16), 12, sides)
+    measure((32, 64, 16), 60)
+    measure((32, 704, 704, 16), 12)
 
 
 if __name__ == "__main__":

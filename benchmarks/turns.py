@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 EndTurn = Callable[[], None]
 
 
-def take_turns(sides: Mapping[str, Callable[[EndTurn], None]], rounds: int) -> dict[str, list[float]]:
+def take_turns(
+    sides: Mapping[str, Callable[[EndTurn], None]], rounds: int
+) -> dict[str, list[float]]:
     """Run the sides by turns until each has had so many.
 
     Args:

@@ -6,7 +6,6 @@ Framework-free: a field is whatever the datamodule put there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches, format_config_path
@@ -123,7 +122,8 @@ class MappingIo:
             )
         self._paths[place] = keys
         if len(keys) == 1:
-            return itemgetter(keys[0])
+            (only,) = keys
+            return lambda batch: batch[only]  # not an itemgetter, which cannot be compiled
 
         def get(batch: Any) -> Any:
             for key in keys:

@@ -9,7 +9,7 @@ same under `torch.no_grad`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,14 +30,7 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     is_torch = type(optimizer).__module__.startswith("torch.optim.")
     if not is_torch or optimizer.defaults.get("differentiable", False):
         return lambda: _whole(optimizer)
-    hooks = [
-        getattr(owner, f"{prefix}_{when}_hooks")
-        for when in ("pre", "post")
-        for owner, prefix in (
-            (optimizer, "_optimizer_step"),
-            (optimizer_module, "_global_optimizer"),
-        )
-    ]
+    hooks = _hooks(optimizer)
 
     def step() -> None:
         if profiler._is_profiler_enabled or any(hooks):
@@ -45,9 +38,23 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
             return
         with torch.no_grad():
             wrapped(optimizer)
-        vars(optimizer)["_opt_called"] = True  # as schedules want to see it
 
     return step
+
+
+def has_hooks(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether somebody asked torch to be called before or after its steps."""
+    return any(_hooks(optimizer))
+
+
+def _hooks(optimizer: torch.optim.Optimizer) -> list[Mapping[int, Any]]:
+    """The hooks of an optimizer and those of all, as they are from now on."""
+    owners = ((optimizer, "_optimizer_step"), (optimizer_module, "_global_optimizer"))
+    return [
+        getattr(owner, f"{prefix}_{when}_hooks")
+        for when in ("pre", "post")
+        for owner, prefix in owners
+    ]
 
 
 def _whole(optimizer: torch.optim.Optimizer) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+
+PlacedWindow = Sequence[tuple[Any, float]]
+"""Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
 
 
 def place(value: Any, device: torch.device) -> Any:

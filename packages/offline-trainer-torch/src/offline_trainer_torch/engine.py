@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -32,8 +32,15 @@ from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Objective
 from offline_trainer_torch.averages import WeightAverages
-from offline_trainer_torch.batches import place, to_numpy
+from offline_trainer_torch.batches import PlacedWindow, place, to_numpy
+from offline_trainer_torch.compilation import (
+    Compile,
+    check_compile,
+    compile_models,
+    step_options,
+)
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
+from offline_trainer_torch.gradients import Clipping
 from offline_trainer_torch.host_tensors import HostCopies
 from offline_trainer_torch.lazy import initialise_models
 from offline_trainer_torch.memory_layout import lay_out_convolutions
@@ -62,8 +69,11 @@ from offline_trainer_torch.random_streams import (
 from offline_trainer_torch.shapes import trace_shapes
 from offline_trainer_torch.step_parts import Mark
 from offline_trainer_torch.untrained import leave_untrained
-from offline_trainer_torch.updates import PlacedWindow, UpdateRunner
+from offline_trainer_torch.updates import UpdateRunner
 from offline_trainer_torch.weight_modes import WeightModes
+
+if TYPE_CHECKING:  # imports torch's compiler, which takes as long as torch itself
+    from offline_trainer_torch.compiled_updates import CompiledUpdates
 
 
 class TorchEngine:
@@ -78,6 +88,10 @@ class TorchEngine:
             between convolutions draws another mask then.
         matmul_precision: How exactly float32 matrix products are computed: ``highest`` is float32;
             ``high`` and ``medium`` let the device use TF32 or bfloat16 inside, where it can.
+        compile: ``model`` compiles the forward of each model, ``step`` forward, backward and
+            optimizer (SGD, Adam, AdamW) as one. What cannot be compiled runs as it is, after one
+            line that says why.
+        cuda_graph: Capture the whole step and replay it.
 
     Attributes:
         device: Where models and batches are.
@@ -90,9 +104,16 @@ class TorchEngine:
     optimizers: dict[str, PlannedOptimizer]
 
     def __init__(
-        self, channels_last: bool = False, matmul_precision: MatmulPrecision = "highest"
+        self,
+        channels_last: bool = False,
+        matmul_precision: MatmulPrecision = "highest",
+        compile: Compile = "none",
+        cuda_graph: bool = False,
     ) -> None:
         check_matmul_precision(matmul_precision)
+        check_compile(compile)
+        self._compile = compile
+        self._cuda_graph = cuda_graph
         self._channels_last = channels_last
         self._matmul_precision = matmul_precision
         self.device = torch.device("cpu")
@@ -170,21 +191,39 @@ class TorchEngine:
             self.optimizers = plan_optimizers(task.optimizers, self.models, task.registry)
             leave_untrained(self.models, task.optimizers)
             self._weight_modes = WeightModes(self.optimizers)
+            if self._compile == "model":
+                compile_models(self.models)
         self._averages = None
         self._not_finite = non_finite_buffers(self.models)
         self._objective = task.objective
         self._after_step = getattr(task.objective, "after_step", None)
         self._scaler = make_scaler(self._run.precision)
+        clipping = Clipping(task.clip_grad_norm, task.clip_grad_value)
         self._updates = UpdateRunner(
             self.models,
             self.optimizers,
             self._autocast,
             self._scaler,
-            task.clip_grad_norm,
-            task.clip_grad_value,
+            clipping,
             task.stays_at_nonfinite,
+            self._compiled(clipping, batch),
         )
         self._step = 0
+
+    def _compiled(self, clipping: Clipping, batch: Any) -> CompiledUpdates | None:
+        options = step_options(self._compile, self._cuda_graph, self.device)
+        if options is None:
+            return None
+        from offline_trainer_torch.compiled_updates import CompiledUpdates, why_not
+
+        reason = why_not(self.optimizers, self._scaler)
+        if reason is not None:
+            notice(f"the step is not compiled: {reason}")
+            return None
+        is_replayed = self._cuda_graph and self.device.type == "cuda"
+        return CompiledUpdates(
+            self.models, self._autocast, clipping, batch, self.device, options, is_replayed
+        )
 
     def train_step(self, window: Window) -> StepOutput:
         """One optimizer step over the window, for every update that the objective asks for.
@@ -282,6 +321,8 @@ class TorchEngine:
             observer: Gets lazy scalars by the parameters' names; with several models, the name of
                 a parameter's model comes first.
         """
+        if self._compile == "step" or self._cuda_graph:
+            notice("the step is not compiled: a callback looks at its gradients")
         several = len(self.models) > 1
         names = {
             parameter: f"{model_name}.{name}" if several else name

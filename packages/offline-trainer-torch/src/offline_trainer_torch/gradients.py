@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cmath import isfinite  # gradients may be complex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -29,17 +30,35 @@ def total_norm(norms: Sequence[torch.Tensor]) -> torch.Tensor:
     return norm
 
 
-def clip_by_norm(gradients: Sequence[torch.Tensor], norm: torch.Tensor, bound: float) -> None:
-    """Scale all gradients so that their total norm, ``norm`` now, is at most ``bound``.
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """How gradients are bounded before an optimizer sees them.
 
-    The factor is ``bound / (norm + 1e-6)``, at most 1, as in `torch.nn.utils.clip_grad_norm_`.
+    Attributes:
+        norm: Upper bound of the norm of all gradients of an optimizer, or None.
+        value: Bound of each element, or None.
     """
-    if gradients:
-        torch._foreach_mul_(list(gradients), torch.clamp(bound / (norm + 1e-6), max=1.0))
 
+    norm: float | None = None
+    value: float | None = None
 
-def clip_by_value(gradients: Sequence[torch.Tensor], bound: float) -> None:
-    """Put every element between ``-bound`` and ``bound``."""
-    if gradients:
-        torch._foreach_clamp_min_(list(gradients), -bound)
-        torch._foreach_clamp_max_(list(gradients), bound)
+    def __bool__(self) -> bool:
+        return self.norm is not None or self.value is not None
+
+    def apply(self, gradients: Sequence[torch.Tensor], norm: torch.Tensor) -> None:
+        """Clip in place.
+
+        All gradients are scaled by ``bound / (norm + 1e-6)``, at most 1, as in
+        `torch.nn.utils.clip_grad_norm_`.
+
+        Args:
+            gradients: Of one optimizer.
+            norm: What their total norm is now.
+        """
+        if not gradients:
+            return
+        if self.norm is not None:
+            torch._foreach_mul_(list(gradients), torch.clamp(self.norm / (norm + 1e-6), max=1.0))
+        if self.value is not None:
+            torch._foreach_clamp_min_(list(gradients), -self.value)
+            torch._foreach_clamp_max_(list(gradients), self.value)

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from offline_trainer.protocols import Update
+from offline_trainer_torch.batches import PlacedWindow
 from offline_trainer_torch.planned import PlannedOptimizer
-from offline_trainer_torch.updates import PlacedWindow
 
 Named = Iterator[tuple[str, torch.Tensor]]
 

@@ -95,6 +95,11 @@ class PlannedOptimizer:
         elif allowed:
             self._step()
 
+    def has_moved(self, stepped: Scalar) -> None:
+        """Take in whether it moved in this train step."""
+        self.stepped = stepped
+        vars(self.optimizer)["_opt_called"] = True  # or schedules warn that they came first
+
     @property
     def learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

@@ -29,14 +29,7 @@ class RunningStatistics:
     """
 
     def __init__(self, models: Mapping[str, nn.Module]) -> None:
-        self._live = [
-            buffer
-            for model in models.values()
-            for module in model.modules()
-            if isinstance(module, _NormBase)
-            for buffer in (module.running_mean, module.running_var, module.num_batches_tracked)
-            if buffer is not None
-        ]
+        self._live = statistics_of(models)
         self._kept: list[torch.Tensor] = []
 
     def keep(self) -> None:
@@ -66,3 +59,15 @@ class RunningStatistics:
                 torch._foreach_copy_(self._live, chosen)
             else:
                 torch._foreach_copy_(self._live, self._kept)
+
+
+def statistics_of(models: Mapping[str, nn.Module]) -> list[torch.Tensor]:
+    """The running statistics of all normalisation layers."""
+    return [
+        buffer
+        for model in models.values()
+        for module in model.modules()
+        if isinstance(module, _NormBase)
+        for buffer in (module.running_mean, module.running_var, module.num_batches_tracked)
+        if buffer is not None
+    ]

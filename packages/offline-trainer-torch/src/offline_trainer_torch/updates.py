@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -26,13 +26,14 @@ from torch import nn
 from offline_trainer.engine import Scalar, StepOutput
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.protocols import LossOutput, Update
-from offline_trainer_torch.gradients import all_finite, clip_by_norm, clip_by_value, each_norm, total_norm
+from offline_trainer_torch.batches import PlacedWindow
+from offline_trainer_torch.gradients import Clipping, all_finite, each_norm, total_norm
 from offline_trainer_torch.planned import PlannedOptimizer
 from offline_trainer_torch.running_statistics import RunningStatistics
 from offline_trainer_torch.step_parts import Mark
 
-PlacedWindow = Sequence[tuple[Any, float]]
-"""Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
+if TYPE_CHECKING:
+    from offline_trainer_torch.compiled_updates import CompiledUpdates
 
 
 class UpdateRunner:
@@ -43,10 +44,10 @@ class UpdateRunner:
         optimizers: By name.
         autocast: Makes the context that losses are computed under.
         scaler: For fp16, else None.
-        clip_norm: Upper bound of each optimizer's gradient norm, or None.
-        clip_value: Bound of each gradient element, or None.
+        clipping: Bounds of the gradients.
         stays_at_nonfinite: After an update that is left out on the device's word, leave out all
             that follow, until `forget`.
+        compiled: What carries updates out where it can, or None.
 
     Attributes:
         observe: Called before each update with the parameters that have a gradient, and its norms.
@@ -60,17 +61,17 @@ class UpdateRunner:
         optimizers: Mapping[str, PlannedOptimizer],
         autocast: Callable[[], AbstractContextManager[object]],
         scaler: torch.amp.GradScaler | None,
-        clip_norm: float | None,
-        clip_value: float | None,
+        clipping: Clipping,
         stays_at_nonfinite: bool = False,
+        compiled: CompiledUpdates | None = None,
     ) -> None:
         self._models = models
         self._optimizers = optimizers
         self._autocast = autocast
         self._scaler = scaler
-        self._clip_norm = clip_norm
-        self._clip_value = clip_value
+        self._clipping = clipping
         self._stays_at_nonfinite = stays_at_nonfinite
+        self._compiled = compiled
         self._all_finite: torch.Tensor | None = None
         self._parameters = [item for model in models.values() for item in model.parameters()]
         self._statistics = RunningStatistics(models)
@@ -84,7 +85,10 @@ class UpdateRunner:
             OfflineTrainerError: The objective names an optimizer that the run does not have.
         """
         chosen = [self._optimizer(name) for name in update.optimizers]
-        if any([planned.needs_closure for planned in chosen]):
+        done = self._run_compiled(update, chosen, window) if self._compiled is not None else None
+        if done is not None:
+            return done
+        if any(planned.needs_closure for planned in chosen):
             output = self._run_with_closure(update, chosen, window)
         else:
             self._statistics.keep()
@@ -98,10 +102,13 @@ class UpdateRunner:
         """What was left out so far no longer counts: the state is another one now."""
         self._all_finite = None
         self.clear_gradients()
+        if self._compiled is not None:
+            self._compiled.forget()
 
     def mark_parts(self, mark: Mark) -> None:
         """Let ``mark(name, function)`` stand for each function that does a part of an update."""
         for name, part in (
+            ("_run_compiled", "compiled"),
             ("_forward", "forward"),
             ("_backward", "backward"),
             ("_apply", "optimizer"),
@@ -122,6 +129,26 @@ class UpdateRunner:
                 f"{', '.join(f'`{known}`' for known in self._optimizers)}"
             )
         return self._optimizers[name]
+
+    def _run_compiled(
+        self, update: Update, chosen: Sequence[PlannedOptimizer], window: PlacedWindow
+    ) -> StepOutput | None:
+        """The update as compiled code; None where it cannot be, and nothing has changed."""
+        if self._compiled is None or self.observe is not None:
+            return None
+        done = self._compiled.run(update, chosen, window, self._all_finite)
+        if done is None:
+            return None
+        loss: Scalar
+        moved: Scalar
+        loss, logs, moved = done
+        if moved.is_cpu:
+            loss, moved = loss.item(), moved.item()
+        elif self._stays_at_nonfinite:
+            self._all_finite = moved
+        for planned in chosen:
+            planned.has_moved(True if isinstance(moved, torch.Tensor) else moved)
+        return StepOutput(loss, logs, moved, moved)
 
     def _differentiate(
         self, update: Update, window: PlacedWindow
@@ -156,13 +183,14 @@ class UpdateRunner:
         if self._scaler is not None:
             for planned in chosen:
                 self._scaler.unscale_(planned.optimizer)
-        gradients, norms = [], []
+        gradients: list[torch.Tensor] = []
+        norms: list[torch.Tensor] = []
         for planned in chosen:
             of_planned = planned.gradients()
             gradients += of_planned
             norms += self._clipped_norms(planned, of_planned, logs)
         finite: Any
-        if all([planned.skips_on_device for planned in chosen]):
+        if all(planned.skips_on_device for planned in chosen):
             norms = norms or [total_norm(each_norm(gradients))]
             finite = torch.isfinite(loss)
             moves = reduce(and_, map(torch.isfinite, norms), finite)
@@ -179,7 +207,7 @@ class UpdateRunner:
         stepped = True if self._scaler is None and isinstance(moves, torch.Tensor) else moves
         for planned in chosen:
             planned.step(moves)
-            planned.stepped = stepped
+            planned.has_moved(stepped)
         if self._scaler is None:
             finite = moves
         else:
@@ -193,20 +221,16 @@ class UpdateRunner:
         logs: dict[str, Scalar],
     ) -> Sequence[torch.Tensor]:
         """Clip, if asked to; the norm of what there was before, if it had to be measured."""
-        clips = self._clip_norm is not None or self._clip_value is not None
-        if not clips and self.observe is None:
+        if not self._clipping and self.observe is None:
             return ()
         norms = each_norm(gradients)
         if self.observe is not None:
             self.observe([item for item in planned.parameters if item.grad is not None], norms)
         norm = total_norm(norms)
-        if clips:
+        if self._clipping:
             single = len(self._optimizers) == 1
             logs["grad_norm" if single else f"grad_norm/{planned.name}"] = norm
-        if self._clip_norm is not None:
-            clip_by_norm(gradients, norm, self._clip_norm)
-        if self._clip_value is not None:
-            clip_by_value(gradients, self._clip_value)
+            self._clipping.apply(gradients, norm)
         return (norm,)
 
     def _run_with_closure(

@@ -1,0 +1,315 @@
+"""``compile: step`` of `engine.torch`: forward, backward and optimizer as compiled code.
+
+One function computes an update and, at its end, sets each parameter and each tensor of an
+optimizer's state to its new value; or to its old one, if loss or gradient is not finite.
+`torch.compile` traces it whole, torch's own functional optimizers included. The state stays where
+the optimizer has it, so snapshots and schedules need not know.
+
+A step is left to torch's operations where the optimizer has no state yet, which the first step
+makes, and where a batch has other shapes than the first training batch: what is compiled must not
+depend on what a run has seen before, or a resumed run could come out otherwise.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+import torch._dynamo
+from torch import nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+from offline_trainer.engine import Scalar
+from offline_trainer.notices import notice
+from offline_trainer.protocols import Update
+from offline_trainer_torch.bare_step import has_hooks
+from offline_trainer_torch.batches import PlacedWindow
+from offline_trainer_torch.compilation import is_of_compiler, reason
+from offline_trainer_torch.gradients import Clipping, each_norm, total_norm
+from offline_trainer_torch.planned import PlannedOptimizer
+from offline_trainer_torch.running_statistics import statistics_of
+
+Done = tuple[torch.Tensor, dict[str, Scalar], torch.Tensor]
+"""Loss and logs of an update, and whether its optimizers moved."""
+
+
+class _Form(NamedTuple):
+    """The functional form of an optimizer.
+
+    Attributes:
+        function: Takes parameters, gradients, each kind of state, and settings.
+        state: The names of the state, in this order.
+        settings: Those that not every optimizer has.
+    """
+
+    function: Callable[..., None]
+    state: tuple[str, ...]
+    settings: tuple[str, ...]
+
+
+_ADAM_STATE = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "step")
+_FORMS: dict[type, _Form] = {
+    torch.optim.SGD: _Form(sgd, ("momentum_buffer",), ("momentum", "dampening", "nesterov")),
+    torch.optim.Adam: _Form(adam, _ADAM_STATE, ("amsgrad", "eps")),
+    torch.optim.AdamW: _Form(adamw, _ADAM_STATE, ("amsgrad", "eps")),
+}
+
+
+class _Group:
+    """A parameter group as a functional optimizer takes it.
+
+    Attributes:
+        form: Which.
+        live: The group as the optimizer has it.
+        tensors: The parameters, then each kind of their state; None where one has no such state.
+        rate: The learning rate as a tensor, so that another one needs no other code.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> None:
+        self.form = _FORMS[type(optimizer)]
+        self.live = group
+        parameters: list[torch.Tensor] = group["params"]
+        states = [optimizer.state.get(each, {}) for each in parameters]
+        kinds = [[state.get(name) for state in states] for name in self.form.state]
+        self.tensors: list[list[Any]] = [parameters, *kinds]
+        self.needs_state = needs_state(optimizer)
+        self.rate = torch.zeros((), device=parameters[0].device)
+
+    def step(self, gradients: Sequence[Any], allowed: torch.Tensor) -> None:
+        """Update the parameters that have a gradient, if it is allowed."""
+        picked = [index for index, each in enumerate(gradients) if each is not None]
+        live = [[kind[index] for index in picked] for kind in self.tensors]
+        if self.needs_state and any(each is None for each in live[1]):
+            raise RuntimeError("a parameter has a gradient that had none in the first step")
+        new = [[each if each is None else each.clone() for each in kind] for kind in live]
+        parameters, *state = new
+        chosen = [gradients[index] for index in picked]
+        self.form.function(parameters, chosen, *state, **self._settings())
+        for old, updated in zip(live, new, strict=True):
+            _set(old, updated, allowed)
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("weight_decay", "maximize", *self.form.settings)
+        found = {name: self.live[name] for name in names}
+        if "betas" in self.live:
+            found["beta1"], found["beta2"] = self.live["betas"]
+        return {**found, "lr": self.rate, "foreach": False, "fused": False}
+
+
+class CompiledUpdates:
+    """Compiles an update when it is first asked for, and says so.
+
+    Args:
+        models: By name; what the objective's losses are called with.
+        autocast: Makes the context that losses are computed under.
+        clipping: Bounds of the gradients.
+        example: The first training batch, on the device.
+        device: Where they are.
+        options: Further arguments of `torch.compile`.
+        is_replayed: Whether they make a graph that is captured once and replayed.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        autocast: Callable[[], AbstractContextManager[object]],
+        clipping: Clipping,
+        example: Any,
+        device: torch.device,
+        options: Mapping[str, Any],
+        is_replayed: bool = False,
+    ) -> None:
+        self._models = models
+        self._autocast = autocast
+        self._clipping = clipping
+        self._layout = _layout(example)
+        self._statistics = statistics_of(models)
+        compiler: Any = torch.compile  # its annotations lack the last argument
+        self._compiled = compiler(self._update, fullgraph=True, isolate_recompiles=True, **options)
+        self._is_replayed = is_replayed
+        self._groups: dict[tuple[str, ...], list[list[_Group]]] = {}
+        self._known: set[tuple[tuple[str, ...], int]] = set()
+        self._gave_up = False
+        self._saw_other = False
+        self._always = torch.ones((), dtype=torch.bool, device=device)
+        torch._dynamo.config.trace_autograd_ops = True
+
+    def forget(self) -> None:
+        """The optimizers have other state tensors than before."""
+        self._groups.clear()
+
+    def run(
+        self,
+        update: Update,
+        chosen: Sequence[PlannedOptimizer],
+        window: PlacedWindow,
+        allowed: torch.Tensor | None,
+    ) -> Done | None:
+        """Carry out an update; None, and nothing has changed, where torch's operations must.
+
+        Args:
+            update: What is asked for.
+            chosen: The optimizers that it moves.
+            window: What over.
+            allowed: Whether they may move, bool; None where they may.
+        """
+        if self._gave_up or self._is_other(window):
+            return None
+        groups = self._groups.get(update.optimizers)
+        if groups is None:
+            if any(needs_state(each.optimizer) and not each.optimizer.state for each in chosen):
+                return None
+            groups = self._groups[update.optimizers] = [
+                [_Group(each.optimizer, group) for group in each.optimizer.param_groups]
+                for each in chosen
+            ]
+        started = time.perf_counter()
+        try:
+            done = self._run(update, groups, window, allowed)
+        except Exception as error:
+            if self._is_known(update, window) and not is_of_compiler(error):
+                raise
+            self._gave_up = True
+            notice(f"the step is not compiled: {reason(error)}")
+            return None
+        if not self._is_known(update, window):
+            self._known.add((update.optimizers, len(window)))
+            notice(f"compiled the step in {time.perf_counter() - started:.1f} s")
+        return done
+
+    def _is_other(self, window: PlacedWindow) -> bool:
+        if all(_layout(batch) == self._layout for batch, _ in window):
+            return False
+        if not self._saw_other:
+            self._saw_other = True
+            notice(
+                "batches of other shapes than the first training batch are left to torch's own "
+                "operations; drop_last leaves out a smaller last one"
+            )
+        return True
+
+    def _is_known(self, update: Update, window: PlacedWindow) -> bool:
+        return (update.optimizers, len(window)) in self._known
+
+    def _run(
+        self,
+        update: Update,
+        groups: Sequence[Sequence[_Group]],
+        window: PlacedWindow,
+        allowed: torch.Tensor | None,
+    ) -> Done:
+        for of_optimizer in groups:
+            for group in of_optimizer:
+                group.rate.fill_(group.live["lr"])
+        batches = [batch for batch, _ in window]
+        shares = [torch.tensor(share) for _, share in window] if len(window) > 1 else []
+        allowed = self._always if allowed is None else allowed
+        loss, logs, moved = self._compiled(update, groups, batches, shares, allowed)
+        if self._is_replayed:  # what a captured graph returns is overwritten by the next step
+            logs = {name: torch.as_tensor(value).clone() for name, value in logs.items()}
+            return loss.clone(), logs, moved.clone()
+        return loss, logs, moved
+
+    def _update(
+        self,
+        update: Update,
+        groups: Sequence[Sequence[_Group]],
+        batches: Sequence[Any],
+        shares: Sequence[torch.Tensor],
+        allowed: torch.Tensor,
+    ) -> Done:
+        """What is compiled."""
+        statistics = [each.clone() for each in self._statistics]
+        parameters = [each for of in groups for group in of for each in group.tensors[0]]
+        loss, logs, found = self._differentiate(update, batches, shares, parameters)
+        finite = torch.isfinite(loss)
+        for each in found:
+            finite = finite if each is None else finite & torch.isfinite(each.sum())
+        moved = finite & allowed
+        gradients = iter(found)
+        with torch.no_grad():
+            for name, of_optimizer in zip(update.optimizers, groups, strict=True):
+                mine = [[next(gradients) for _ in group.tensors[0]] for group in of_optimizer]
+                if self._clipping:
+                    there = [each for of_group in mine for each in of_group if each is not None]
+                    norm = total_norm(each_norm(there))
+                    logs["grad_norm" if len(groups) == 1 else f"grad_norm/{name}"] = norm
+                    self._clipping.apply(there, norm)
+                for group, of_group in zip(of_optimizer, mine, strict=True):
+                    group.step(of_group, moved)
+            _set(statistics, self._statistics, finite)
+            _set(self._statistics, statistics, None)
+        return loss, logs, moved
+
+    def _differentiate(
+        self,
+        update: Update,
+        batches: Sequence[Any],
+        shares: Sequence[torch.Tensor],
+        parameters: Sequence[torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, Scalar], list[Any]]:
+        """The mean loss over the batches, the mean of each of its logs, and its gradients."""
+        total: Any = 0.0
+        logs: dict[str, Scalar] = {}
+        gradients: list[Any] = []
+        for index, batch in enumerate(batches):
+            with self._autocast():
+                output = update.loss(self._models, batch, "train")
+            share: Any = shares[index] if shares else 1.0
+            loss = output.loss * share
+            found = torch.autograd.grad(loss, parameters, allow_unused=True)
+            added = [b if a is None else a + b for a, b in zip(gradients, found, strict=False)]
+            gradients = added or list(found)
+            total = total + loss.detach()
+            for name, value in output.logs.items():
+                value = value.detach() if isinstance(value, torch.Tensor) else value
+                logs[name] = logs.get(name, 0.0) + value * share
+        return total, logs, gradients
+
+
+def why_not(
+    optimizers: Mapping[str, PlannedOptimizer], scaler: torch.amp.GradScaler | None
+) -> str | None:
+    """Why the updates of a run cannot be compiled; None if nothing speaks against it."""
+    for name, planned in optimizers.items():
+        kind = type(planned.optimizer)
+        if kind not in _FORMS:
+            known = ", ".join(each.__name__ for each in _FORMS)
+            return f"optimizer `{name}` is a {kind.__name__}, and only {known} can be traced"
+        if has_hooks(planned.optimizer):
+            return f"optimizer `{name}` has hooks"
+    if scaler is not None:
+        return "fp16-mixed scales the loss between forward and optimizer; bf16-mixed does not"
+    can_isolate = "isolate_recompiles" in inspect.signature(torch.compile).parameters
+    if not (can_isolate and hasattr(torch._dynamo.config, "trace_autograd_ops")):
+        return f"torch {torch.__version__} cannot trace gradients; 2.13 can"
+    return None
+
+
+def needs_state(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step reads what an earlier step has left."""
+    is_plain = isinstance(optimizer, torch.optim.SGD)
+    return not is_plain or any(group["momentum"] for group in optimizer.param_groups)
+
+
+def _set(live: Sequence[Any], new: Sequence[Any], allowed: torch.Tensor | None) -> None:
+    for old, value in zip(live, new, strict=True):
+        if old is not None:
+            old.copy_(value if allowed is None else torch.where(allowed, value, old))
+
+
+def _layout(value: Any) -> Any:
+    """Shapes and dtypes of a batch, nested as it is."""
+    if isinstance(value, torch.Tensor):
+        return value.shape, value.dtype
+    if isinstance(value, dict):
+        return {key: _layout(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_layout(item) for item in value]
+    return value
