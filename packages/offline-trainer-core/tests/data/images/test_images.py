@@ -160,9 +160,10 @@ def test_a_column_of_a_table_or_a_level_keeps_groups_together(tmp_path: Path) ->
 
 def test_a_table_names_images_beside_it(tmp_path: Path) -> None:
     write_folder(tmp_path / "files", 6)
-    lines = [f"files/{CLASSES[n % 3]}/{n:03}.png,{'ab'[n % 2]},{n}" for n in range(6)]
-    (tmp_path / "index.csv").write_text("\n".join(["file,kind,id", *lines]))
-    data = opened(tmp_path / "index.csv", image="file", target="kind", classes=["b", "a"])
+    lines = [f"files/{CLASSES[n % 3]}/{n:03}.png;{'ab'[n % 2]};{n}" for n in range(6)]
+    (tmp_path / "index.csv").write_text("\n".join(["file;kind;id", *lines]))
+    columns = {"image": "file", "target": "kind", "delimiter": ";"}
+    data = opened(tmp_path / "index.csv", classes=["b", "a"], **columns)
     (batch,) = data.train_dataloader()
     assert batch["y"].tolist() == [1 - number % 2 for number in numbers(batch)]
     (new,) = data.new_samples(tmp_path / "index.csv")

@@ -20,6 +20,7 @@ from offline_trainer.data.images.steps import ImageSteps, UnusableImageError, as
 from offline_trainer.data.module import ArrayDataModule, Parts, check_at_least
 from offline_trainer.data.order import Indices
 from offline_trainer.data.split import divide, read_split
+from offline_trainer.data.table_files import checked_delimiter
 from offline_trainer.data.table_predictions import predicted_columns
 from offline_trainer.data.transforms.categories import checked_categories
 from offline_trainer.data.transforms.ordinal import Ordinal
@@ -43,6 +44,7 @@ class Images(ArrayDataModule):
         levels: What each level of folders says, from the outermost in: ``[label]`` if None,
             ``[part, label]`` for folders such as ``train/cat``.
         image: The column of a table with the path of each image, from the folder of the table.
+        delimiter: The character between the cells of a CSV file.
         target: The column, or the level, that says the class.
         classes: All classes, in their order; those of the training images if None.
         transforms: Components of kind ``transform`` for images, in their order; what is random in
@@ -62,6 +64,7 @@ class Images(ArrayDataModule):
         mode: str = "RGB",
         levels: Sequence[str] | None = None,
         image: str = "path",
+        delimiter: str = ",",
         target: str = "label",
         classes: Sequence[str] | None = None,
         transforms: Sequence[Any] = (),
@@ -77,7 +80,7 @@ class Images(ArrayDataModule):
         self._path = Path(path)
         self._mode = checked_mode(mode)
         self._levels = read_levels(levels, target)
-        self._image = image
+        self._image, self._delimiter = image, checked_delimiter(delimiter)
         self._target = target
         self._split = read_split(split, 0.0, 0.0, None)
         self._workers = workers
@@ -95,7 +98,7 @@ class Images(ArrayDataModule):
 
     def load(self, seed: int) -> tuple[Mapping[str, Array], Parts]:
         """List the images, divide them, look at each of them, and fit."""
-        source = self._source = open_source(self._path, self._levels, self._image)
+        source = self._source = open_source(self._path, self._levels, self._image, self._delimiter)
         labels = source.column(self._target, "target")
         by = self._split.by
         texts = source.column(by, "split") if by is not None else ()
@@ -142,7 +145,7 @@ class Images(ArrayDataModule):
 
     def new_samples(self, path: Path) -> Iterator[NewSamples]:
         """The images below a folder, of a table or of idx files, or one, as the run evaluates."""
-        source = open_new(path, self._image)
+        source = open_new(path, self._image, self._delimiter)
         rows = ArrayLoader({ROW: np.arange(source.length)}, batch_size=self._batch_size)
         make = partial(self._pixels, source, None)
         start = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from model_constructor.errors import ParameterError, close_matches
 from model_constructor.listing import first_few
@@ -13,39 +12,16 @@ from offline_trainer.data.batches import Array
 from offline_trainer.data.files import check_exists
 from offline_trainer.data.images.folder import images_below, sorted_images
 from offline_trainer.data.images.idx import read_idx
-from offline_trainer.data.images.pillow import SUFFIXES, decoded, to_mode, verify
+from offline_trainer.data.images.pillow import SUFFIXES
+from offline_trainer.data.images.stored import IdxImages, ImageFiles, Images
 from offline_trainer.data.table_files import open_table
-from offline_trainer.protocols import BadImageError, Values
-from offline_trainer.run.input_files import InputFile, input_file
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from offline_trainer.protocols import Values
 
 PATH = "path"
 _IDX_IMAGES = "-images-idx3-ubyte"
 _IDX_LABELS = "-labels-idx1-ubyte"
 _IDX_PARTS = {"t10k": "test"}
 _SHOWN = 12
-
-
-class Images(Protocol):
-    """Images by their numbers, from 0; they are read by several threads at once."""
-
-    def image(self, row: int, mode: str) -> Image:
-        """One of them.
-
-        Raises:
-            BadImageError: It cannot be read.
-        """
-
-    def named(self, row: int) -> str:
-        """What it is called in messages."""
-
-    def check(self, row: int, mode: str) -> Image:
-        """The same as `image`, the first time; what was in its file is noted."""
-
-    def input_files(self) -> list[Path | InputFile]:
-        """The files that were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,108 +60,21 @@ class Source:
         return self.texts(name)
 
 
-class ImageFiles:
-    """Images in files of their own.
-
-    Args:
-        files: Their paths.
-        table: The file that names them, if one does.
-        place: Where it names each.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[Path],
-        table: Path | None = None,
-        place: Callable[[int], str] | None = None,
-    ) -> None:
-        self._files = files
-        self._table = table
-        self._place = place
-        self._seen: dict[int, InputFile] = {}
-
-    def image(self, row: int, mode: str) -> Image:
-        """One of them, read anew."""
-        return decoded(self._content(row), mode)
-
-    def check(self, row: int, mode: str) -> Image:
-        """One of them; its file is verified, and its hash noted."""
-        content = self._content(row)
-        self._seen[row] = input_file(self._files[row], content)
-        image = decoded(content, mode)
-        verify(content)
-        return image
-
-    def named(self, row: int) -> str:
-        """The path of its file, and where a table names it."""
-        named = f"image {self._files[row]}"
-        return named if self._place is None else f"{self._place(row)}: {named}"
-
-    def input_files(self) -> list[Path | InputFile]:
-        """The table and all files that were checked."""
-        seen = [self._seen[row] for row in sorted(self._seen)]
-        return [*([self._table] if self._table else []), *seen]
-
-    def _content(self, row: int) -> bytes:
-        path = self._files[row]
-        try:
-            return path.read_bytes()
-        except FileNotFoundError as error:
-            names = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-            near = close_matches(path.name, names)
-            raise BadImageError(
-                "does not exist", help=f"did you mean {near[0]}?" if near else ""
-            ) from error
-        except OSError as error:
-            raise BadImageError(f"cannot be read: {error.strerror or error}") from error
-
-
-class IdxImages:
-    """Images in idx files, all in memory.
-
-    Args:
-        files: The arrays (N, H, W) uint8 of each file.
-        others: Files that belong to them.
-    """
-
-    def __init__(self, files: Mapping[Path, Array], others: Sequence[Path]) -> None:
-        self._paths = [*files, *others]
-        self._at = [(path, n) for path, array in files.items() for n in range(len(array))]
-        self._arrays = files
-
-    def image(self, row: int, mode: str) -> Image:
-        """One of them."""
-        from PIL import Image
-
-        path, number = self._at[row]
-        return to_mode(Image.fromarray(self._arrays[path][number]), mode)
-
-    check = image
-
-    def named(self, row: int) -> str:
-        """Its file and its number in that."""
-        path, number = self._at[row]
-        return f"{path}, image {number} (from 0)"
-
-    def input_files(self) -> list[Path | InputFile]:
-        """The files of the images and of their labels."""
-        return list(self._paths)
-
-
-def open_source(path: Path, levels: Sequence[str], image: str) -> Source:
+def open_source(path: Path, levels: Sequence[str], image: str, delimiter: str) -> Source:
     """The images of a data set.
 
     Args:
         path: A folder with images below it or with idx files in it, or a table.
         levels: What each level of folders says.
         image: The column of a table with the paths of the images, from the table's own folder.
+        delimiter: The character between the cells of a CSV file.
 
     Raises:
         ParameterError: It cannot be read, or has no images.
     """
     check_exists(path)
     if not path.is_dir():
-        return _of_table(path, image)
+        return _of_table(path, image, delimiter)
     if _idx_files(path):
         return _of_idx_files(path)
     files = sorted_images(path, levels)
@@ -194,7 +83,7 @@ def open_source(path: Path, levels: Sequence[str], image: str) -> Source:
     return _of_files(path, files, columns)
 
 
-def open_new(path: Path, image: str) -> Source:
+def open_new(path: Path, image: str, delimiter: str) -> Source:
     """Images to predict for: all below a folder, those of a table or of idx files, or one.
 
     Raises:
@@ -207,7 +96,7 @@ def open_new(path: Path, image: str) -> Source:
         return _of_files(path, images_below(path), {})
     if path.suffix.lower() in SUFFIXES:
         return _of_files(path.parent, [path], {})
-    return _of_table(path, image)
+    return _of_table(path, image, delimiter)
 
 
 def _of_files(folder: Path, files: Sequence[Path], columns: Mapping[str, Sequence[str]]) -> Source:
@@ -222,8 +111,8 @@ def _of_files(folder: Path, files: Sequence[Path], columns: Mapping[str, Sequenc
     )
 
 
-def _of_table(path: Path, image: str) -> Source:
-    rows = open_table(path)
+def _of_table(path: Path, image: str, delimiter: str) -> Source:
+    rows = open_table(path, delimiter)
     if image not in rows.names:
         raise ParameterError(
             f"{path} has no column `{image}`",
