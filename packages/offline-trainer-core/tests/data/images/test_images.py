@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_images import CLASSES, numbers, pixels, write_folder, write_image
 
+from offline_trainer.data.images import module
 from offline_trainer.data.images.loading import image_random, in_order
 from offline_trainer.data.images.module import Images
 from offline_trainer.data.transforms.colour_jitter import ColourJitter
@@ -179,6 +180,17 @@ def test_the_files_are_hashed_when_they_are_looked_at(
     expected = tuple(map(hash_file, sorted(folder.rglob("*.png"))))
     monkeypatch.setattr(Path, "open", None)  # none is read again
     assert hash_files(data.input_files()) == expected
+
+
+def test_many_images_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path / "pets", 6)
+    opened(folder)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(module, "_NOTABLE_IMAGES", 6)
+    opened(folder)
+    assert capsys.readouterr().err == "ot: looking at 6 images, once before the run\n"
 
 
 def test_new_images_lie_anywhere_below_a_folder(tmp_path: Path) -> None:

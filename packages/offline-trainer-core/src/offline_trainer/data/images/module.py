@@ -27,10 +27,12 @@ from offline_trainer.data.transforms.ordinal import Ordinal
 from offline_trainer.data.transforms.pipeline import Pipeline, Step
 from offline_trainer.engine import Json
 from offline_trainer.errors import ComponentFailedError
+from offline_trainer.notices import notice
 from offline_trainer.protocols import BadImageError, NewSamples, Values
 from offline_trainer.run.input_files import InputFile
 
 _BLOCK = 64  # images that are looked at together before a run
+_NOTABLE_IMAGES = 100_000  # what some threads need a minute for
 
 
 class Images(ArrayDataModule):
@@ -178,6 +180,8 @@ class Images(ArrayDataModule):
         if self._shape is None:
             pixels = self._image_pixels(source, None, 0)
             self._shape = (channels(self._mode), *pixels.shape[:2])
+        if source.length >= _NOTABLE_IMAGES:
+            notice(f"looking at {source.length} images, once before the run")
         shape = self._shape
         is_train = np.zeros(source.length, bool)
         is_train[train] = True
