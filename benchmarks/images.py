@@ -3,7 +3,7 @@
 Photographs of 500 x 375 pixels are decoded, resized, cropped at random, mirrored at random and
 normalised; small PNG files are decoded, mirrored and normalised. Both sides have 2 workers, threads
 here and processes there, which the DataLoader keeps from epoch to epoch. Batches of 32, epochs in
-turns, medians; the files are in the page cache.
+turns, medians, ratios of epochs that follow each other; the files are in the page cache.
 
     make bench
 """
@@ -157,10 +157,11 @@ def main() -> None:
             write(Path(folder), case)
             times = measure(Path(folder), case)
         print(case.name)
-        reference = statistics.median(times["DataLoader"])
         for name, found in times.items():
             middle = statistics.median(found)
-            print(f"  {name:<18}{case.count / middle:9.0f} images/s   x{middle / reference:.3f}")
+            pairs = zip(found, times["DataLoader"], strict=True)
+            ratio = statistics.median(ours / reference for ours, reference in pairs)
+            print(f"  {name:<18}{case.count / middle:9.0f} images/s   time x{ratio:.3f}")
 
 
 if __name__ == "__main__":
