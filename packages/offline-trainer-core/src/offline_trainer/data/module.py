@@ -119,7 +119,7 @@ class ArrayDataModule(ABC):
         )
         epoch = self._epoch
         self.set_position(epoch + 1, 0)
-        return self.finished(loader, epoch)
+        return self.batches_of(loader, epoch)
 
     def val_dataloader(self) -> Loader | None:
         """All validation batches, in the order of the data; None if there are none."""
@@ -150,7 +150,7 @@ class ArrayDataModule(ABC):
         """
         self._weights = weights
 
-    def finished(self, rows: ArrayLoader, epoch: int | None) -> Loader:
+    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> Loader:
         """What the loop gets for batches of rows: these themselves, unless a subclass differs.
 
         Args:
@@ -162,7 +162,7 @@ class ArrayDataModule(ABC):
     def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> Loader | None:
         if not len(rows):
             return None
-        return self.finished(ArrayLoader(arrays, batch_size=self._batch_size, rows=rows), None)
+        return self.batches_of(ArrayLoader(arrays, batch_size=self._batch_size, rows=rows), None)
 
     def _loaded(self) -> tuple[Mapping[str, Array], Parts]:
         if self._data is None:

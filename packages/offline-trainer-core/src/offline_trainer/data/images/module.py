@@ -114,7 +114,7 @@ class Images(ArrayDataModule):
         """The images, hashed when they were looked at; the table; idx files."""
         return self._opened().images.input_files()
 
-    def finished(self, rows: ArrayLoader, epoch: int | None) -> ImageLoader:
+    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> ImageLoader:
         """The batches of images, where ``rows`` has their numbers."""
         return ImageLoader(rows, partial(self._batch, self._opened(), epoch), self._workers)
 

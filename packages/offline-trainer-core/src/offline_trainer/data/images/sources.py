@@ -13,7 +13,7 @@ from offline_trainer.data.files import check_exists
 from offline_trainer.data.images.folder import images_below, sorted_images
 from offline_trainer.data.images.idx import read_idx
 from offline_trainer.data.images.pillow import SUFFIXES
-from offline_trainer.data.images.stored import IdxImages, ImageFiles, Images
+from offline_trainer.data.images.stored import IdxImages, ImageFiles, StoredImages
 from offline_trainer.data.table_files import open_table
 from offline_trainer.protocols import Values
 
@@ -37,7 +37,7 @@ class Source:
         carried: What is written beside predictions.
     """
 
-    images: Images
+    images: StoredImages
     length: int
     texts: Callable[[str], Sequence[str | None]]
     columns: Sequence[str]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Images(Protocol):
+class StoredImages(Protocol):
     """Images by their numbers, from 0; they are read by several threads at once."""
 
     def image(self, row: int, mode: str) -> Image:
