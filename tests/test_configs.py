@@ -112,7 +112,8 @@ def test_a_longer_experiment_begins_to_learn_and_reaches_its_accuracy(
 ) -> None:
     whole = request.config.getoption("--full")
     short = ["trainer.max_epochs=1", *smaller(name)]
-    done = ot("run", str(experiments / f"{name}.yaml"), *([] if whole else short))
+    overrides = [] if whole else short
+    done = ot("run", str(experiments / f"{name}.yaml"), *overrides, timeout_seconds=3600)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / f"runs/{name}/metrics.jsonl").read_text().splitlines()
     (tested,) = [row for row in map(json.loads, lines) if row["stage"] == "test"]
