@@ -61,6 +61,7 @@ bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/datasets.py
+	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
 

@@ -14,7 +14,10 @@ RunOt = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def run_ot(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float = 300,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``ot`` in a folder to its end, on one thread."""
     return subprocess.run(
@@ -23,6 +26,6 @@ def run_ot(
         env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout_seconds,
         check=False,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,28 @@ from click.testing import CliRunner
 from offline_trainer.cli import main
 from offline_trainer.experiment import run_experiment
 from ot_process import RunOt
+from small_fashion_mnist import INSTALLED, NOT_INSTALLED, small_fashion_mnist
 
 EXPERIMENTS = ("baseline", "sgd_step_lr", "custom_plugin", "graph_skip")
 # What takes too long to be trained whole at each commit, with the accuracy it reaches on its test
 # set when it is.
-WHOLE = {"digits_conv": 0.985}
+WHOLE = {"digits_conv": 0.985, "fashion_mnist": 0.91}
 OTHERS = ("digits", "vae", "td3_bc", *WHOLE)  # VAE and TD3+BC are in test_worked_examples.py
+
+
+@pytest.fixture(scope="session")
+def smaller(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
+    """What makes an experiment small enough to be run at each commit."""
+
+    def overrides(name: str) -> list[str]:
+        if name != "fashion_mnist":
+            return []
+        if not INSTALLED:
+            pytest.skip(NOT_INSTALLED)
+        folder = small_fashion_mnist(tmp_path_factory.mktemp(name))
+        return [f"data.path={folder}", "data.batch_size=32"]
+
+    return overrides
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -39,10 +56,15 @@ def test_every_experiment_is_run_by_a_test(experiments: Path) -> None:
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *OTHERS])
 def test_the_shapes_of_an_experiment_fit_and_nothing_in_it_is_unused(
-    name: str, experiments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    experiments: Path,
+    smaller: Callable[[str], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["check", str(experiments / f"{name}.yaml"), "--shapes"])
+    config = [str(experiments / f"{name}.yaml"), *smaller(name)]
+    done = CliRunner().invoke(main, ["check", *config, "--shapes"])
     assert (done.exit_code, done.stderr) == (0, "")
     *rows, last = done.stdout.splitlines()
     assert last.startswith("ok: 4 models, " if name == "td3_bc" else "ok: 1 model, ")
@@ -81,12 +103,17 @@ def test_digits_reaches_97_percent_on_the_test_set(
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_longer_experiment_begins_to_learn_and_reaches_its_accuracy(
-    name: str, ot: RunOt, experiments: Path, tmp_path: Path, request: pytest.FixtureRequest
+    name: str,
+    ot: RunOt,
+    experiments: Path,
+    smaller: Callable[[str], list[str]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     whole = request.config.getoption("--full")
-    done = ot(
-        "run", str(experiments / f"{name}.yaml"), *([] if whole else ["trainer.max_epochs=1"])
-    )
+    short = ["trainer.max_epochs=1", *smaller(name)]
+    overrides = [] if whole else short
+    done = ot("run", str(experiments / f"{name}.yaml"), *overrides, timeout_seconds=3600)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / f"runs/{name}/metrics.jsonl").read_text().splitlines()
     (tested,) = [row for row in map(json.loads, lines) if row["stage"] == "test"]

@@ -13,7 +13,7 @@ from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.checkpoint.writing import Save
 from offline_trainer.engine import HostState
 
-HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics", "pyarrow")
+HEAVY = ("torch", "jax", "numpy", "yaml", "torchmetrics", "pyarrow", "PIL")
 
 LIGHT_ROADS = {
     "import offline_trainer": "import offline_trainer",

@@ -48,6 +48,36 @@ _COMPONENTS = (
         "A .npz file or a folder of .npy files; each array is a field of the batch.",
     ),
     (
+        "data.images",
+        "offline_trainer.data.images.module:Images",
+        "Images and their classes: a folder for each class, a table of paths, or idx files.",
+    ),
+    (
+        "transform.resize",
+        "offline_trainer.data.transforms.resize:Resize",
+        "Images to a size.",
+    ),
+    (
+        "transform.crop",
+        "offline_trainer.data.transforms.crop:Crop",
+        "A part of an image: at random in training, the middle otherwise.",
+    ),
+    (
+        "transform.flip",
+        "offline_trainer.data.transforms.flip:Flip",
+        "Images mirrored left to right, at random in training.",
+    ),
+    (
+        "transform.colour_jitter",
+        "offline_trainer.data.transforms.colour_jitter:ColourJitter",
+        "Brightness, contrast and saturation of images, changed at random in training.",
+    ),
+    (
+        "transform.normalise",
+        "offline_trainer.data.transforms.normalise:Normalise",
+        "Pixels to mean 0 and deviation 1 in each channel.",
+    ),
+    (
         "transform.standardise",
         "offline_trainer.data.transforms.standardise:Standardise",
         "Numbers to mean 0 and variance 1.",

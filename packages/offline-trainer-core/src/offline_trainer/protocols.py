@@ -39,6 +39,7 @@ class DataModule(Protocol):
     ``transform_state()``, fitted values (JSON) that are saved with the run;
     ``input_files() -> Sequence[Path]``, called after `setup`: the files that the batches come
     from, whose hashes become ``data`` of run.json (an empty sequence says that there are none);
+    one that was hashed when it was read may be an `offline_trainer.run.input_files.InputFile`;
     ``split_state()``, JSON that tells which samples are in which part, saved with the run;
     ``part_dataloader(part)``, all batches of ``train``, ``val`` or ``test`` in the order of the
     data, or None, for ``ot evaluate``;
@@ -123,6 +124,61 @@ class Transform(Protocol):
         Raises:
             BadValueError: One of them cannot be.
         """
+
+
+@runtime_checkable
+class ImageTransform(Protocol):
+    """Kind ``transform``, for `data.images`: one image, turned into another."""
+
+    def apply_image(self, image: Any, random: Any) -> Any:
+        """A ``PIL.Image.Image`` of the same mode, which may be the one that was given.
+
+        It is called in several threads at once, and is a function of its arguments alone.
+
+        Args:
+            image: A ``PIL.Image.Image`` of mode RGB or L.
+            random: A ``numpy.random.Generator`` that belongs to this image in this epoch; None
+                where the image is evaluated or predicted for, and nothing may be random.
+
+        Raises:
+            BadImageError: It cannot be applied to this image.
+        """
+
+
+@runtime_checkable
+class PixelTransform(Protocol):
+    """Kind ``transform``, for `data.images`: the numbers of images, after all `ImageTransform`s.
+
+    Pixels are float32 (B, C, H, W), from 0 to 1 before the first of these. What is learned is a
+    value of its own, the state: JSON, which is saved with the run.
+    """
+
+    def fit_pixels(self, batches: Iterable[Any]) -> Json:
+        """What is to be known of the training images, as they are evaluated.
+
+        Args:
+            batches: All of them, some at a time, made when they are asked for.
+
+        Raises:
+            ParameterError: They cannot be used.
+        """
+
+    def apply_pixels(self, pixels: Any, state: Json) -> Any:
+        """The pixels transformed, float32 (B, C, H, W); it may write to those that it gets."""
+
+
+class BadImageError(ValueError):
+    """What is wrong with one image; raised by a transform about what it is given.
+
+    Args:
+        message: Goes on from the name of the image: ``is 20 x 20 pixels, smaller than …``.
+        help: The next step to take.
+    """
+
+    def __init__(self, message: str, *, help: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
 
 
 class BadValueError(ValueError):

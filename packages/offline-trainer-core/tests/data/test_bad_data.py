@@ -112,6 +112,11 @@ CASES: dict[str, tuple[bytes | None, dict[str, Any], list[str]]] = {
         {"transforms": [{"_type_": "io.mapping"}]},
         ["MappingIo is no transform"],
     ),
+    "a transform of images": (
+        None,
+        {"transforms": [{"_type_": "transform.flip"}]},
+        ["Flip is no transform of columns: it has no fit()"],
+    ),
     "no date": (
         None,
         {"columns": {"kind": {"type": "date"}}, "transforms": []},

@@ -8,7 +8,7 @@ to it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,15 @@ Floats = npt.NDArray[np.float64]
 Batch = dict[str, Array]
 
 _GATHER_BYTES = 1 << 21  # a gathered block stays in the processor's cache until it is used
+
+
+class Loader(Protocol):
+    """The batches of one epoch; iterable as often as wanted."""
+
+    def __len__(self) -> int:
+        """How many batches an iteration yields."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 class ArrayLoader:

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.batches import Array, ArrayLoader, Floats
+from offline_trainer.data.batches import Array, ArrayLoader, Floats, Loader
 from offline_trainer.data.order import EpochOrder, Indices, WeightedOrder, split_indices
 from offline_trainer.engine import Json
 
@@ -100,7 +100,7 @@ class ArrayDataModule(ABC):
         """Let the next `train_dataloader` yield this epoch from this batch on."""
         self._epoch, self._start_batch = epoch, batch
 
-    def train_dataloader(self) -> ArrayLoader:
+    def train_dataloader(self) -> Loader:
         """The training batches of one epoch; the next call returns those of the next epoch."""
         arrays, parts = self._loaded()
         rows = parts.train
@@ -117,18 +117,19 @@ class ArrayDataModule(ABC):
             start_batch=self._start_batch,
             drop_last=self._drop_last,
         )
-        self.set_position(self._epoch + 1, 0)
-        return loader
+        epoch = self._epoch
+        self.set_position(epoch + 1, 0)
+        return self.batches_of(loader, epoch)
 
-    def val_dataloader(self) -> ArrayLoader | None:
+    def val_dataloader(self) -> Loader | None:
         """All validation batches, in the order of the data; None if there are none."""
         return self.part_dataloader("val")
 
-    def test_dataloader(self) -> ArrayLoader | None:
+    def test_dataloader(self) -> Loader | None:
         """All test batches, in the order of the data; None if there are none."""
         return self.part_dataloader("test")
 
-    def part_dataloader(self, part: str) -> ArrayLoader | None:
+    def part_dataloader(self, part: str) -> Loader | None:
         """All batches of ``train``, ``val`` or ``test`` in the order of the data."""
         arrays, parts = self._loaded()
         return self._unshuffled(arrays, getattr(parts, part))
@@ -149,10 +150,19 @@ class ArrayDataModule(ABC):
         """
         self._weights = weights
 
-    def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> ArrayLoader | None:
+    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> Loader:
+        """What the loop gets for batches of rows: these themselves, unless a subclass differs.
+
+        Args:
+            rows: The batches of an epoch, or of a part.
+            epoch: In which they are trained on; None if they are not.
+        """
+        return rows
+
+    def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> Loader | None:
         if not len(rows):
             return None
-        return ArrayLoader(arrays, batch_size=self._batch_size, rows=rows)
+        return self.batches_of(ArrayLoader(arrays, batch_size=self._batch_size, rows=rows), None)
 
     def _loaded(self) -> tuple[Mapping[str, Array], Parts]:
         if self._data is None:

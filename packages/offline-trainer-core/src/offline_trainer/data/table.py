@@ -14,7 +14,7 @@ from offline_trainer.data.matrix import Matrix
 from offline_trainer.data.module import ArrayDataModule, Parts
 from offline_trainer.data.sampling import balancing_weights, checked_weights, read_sampling
 from offline_trainer.data.split import divide, read_split
-from offline_trainer.data.table_files import open_table, table_blocks
+from offline_trainer.data.table_files import checked_delimiter, open_table, table_blocks
 from offline_trainer.data.table_predictions import predicted_columns
 from offline_trainer.data.transforms.ordinal import Ordinal
 from offline_trainer.data.transforms.pipeline import Columns, Pipeline, Step
@@ -90,7 +90,7 @@ class Table(ArrayDataModule):
         self._split = read_split(split, val_fraction, test_fraction, split_column)
         self._split_at = ("split_column",) if split_column else ("split", *_keys(split, 1))
         self._sampling = read_sampling(sampling, shuffle=shuffle)
-        self._delimiter = delimiter
+        self._delimiter = checked_delimiter(delimiter)
         dtype = _checked_dtype("feature_dtype", feature_dtype)
         self._x = Matrix(dtype, "feature_dtype")
         categories = all(self._declared(name) == "category" for name in self._targets)
@@ -237,10 +237,6 @@ class Table(ArrayDataModule):
             raise ParameterError(
                 "standardised features are no integers; feature_dtype must be a float",
                 parameter="feature_dtype",
-            )
-        if len(self._delimiter) != 1 or self._delimiter in '"\n\r':
-            raise ParameterError(
-                f"delimiter must be one character, got {self._delimiter!r}", parameter="delimiter"
             )
         used: dict[str, str] = {}
         split_column = [self._split.column] if self._split.column is not None else []

@@ -20,6 +20,19 @@ FAST_FROM_BYTES = 1 << 20
 """A smaller CSV file is read before pyarrow would be imported."""
 
 
+def checked_delimiter(delimiter: str) -> str:
+    """The parameter ``delimiter``.
+
+    Raises:
+        ParameterError: It is not one character that can stand between cells.
+    """
+    if len(delimiter) != 1 or delimiter in '"\n\r':
+        raise ParameterError(
+            f"delimiter must be one character, got {delimiter!r}", parameter="delimiter"
+        )
+    return delimiter
+
+
 def suffix_of(path: Path) -> str:
     """What the name ends in, without ``.gz``.
 

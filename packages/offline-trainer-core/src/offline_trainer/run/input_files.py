@@ -54,15 +54,19 @@ def input_files(datamodule: DataModule) -> tuple[InputFile, ...] | None:
         ) from error
 
 
-def hash_files(paths: Iterable[Path | str]) -> tuple[InputFile, ...]:
-    """The files at these paths, each once, in their order.
+def hash_files(files: Iterable[Path | str | InputFile]) -> tuple[InputFile, ...]:
+    """Files, each once, in their order; what has its hash already is not read again.
 
     Raises:
         OSError: One is not there, is no file, or cannot be read.
     """
-    absolute = list(dict.fromkeys(Path(path).absolute() for path in paths))
-    _say_if_long(absolute)
-    return tuple(hash_file(path) for path in absolute)
+    distinct = list(
+        dict.fromkeys(
+            file if isinstance(file, InputFile) else Path(file).absolute() for file in files
+        )
+    )
+    _say_if_long([file for file in distinct if isinstance(file, Path)])
+    return tuple(hash_file(file) if isinstance(file, Path) else file for file in distinct)
 
 
 def hash_file(path: Path) -> InputFile:
@@ -80,6 +84,11 @@ def hash_file(path: Path) -> InputFile:
             digest.update(chunk)
             size += len(chunk)
     return InputFile(shown(str(path)), size, digest.hexdigest())
+
+
+def input_file(path: Path, content: bytes) -> InputFile:
+    """A file whose content is in memory."""
+    return InputFile(shown(str(path.absolute())), len(content), hashlib.sha256(content).hexdigest())
 
 
 def _say_if_long(paths: Sequence[Path]) -> None:

@@ -66,7 +66,8 @@ class Pipeline:
             missing = [m for m in _METHODS if not callable(getattr(step.transform, m, None))]
             if missing:
                 raise ParameterError(
-                    f"{type(step.transform).__name__} is no transform: it has no {missing[0]}()",
+                    f"{type(step.transform).__name__} is no transform of columns: it has no "
+                    f"{missing[0]}()",
                     parameter=step.parameter,
                     help="write {_type_: transform.…}; see `ot list-components --kind transform`",
                 )
