@@ -35,10 +35,17 @@ Json = Any
 
 
 class MicroBatch(NamedTuple):
-    """One batch as the datamodule yielded it, with its weight known on the host."""
+    """One batch as the datamodule yielded it, with its weight known on the host.
+
+    Attributes:
+        data: The batch.
+        weight: Its weight in means.
+        is_placed: Whether it came out of the engine's `place_block`.
+    """
 
     data: Any
     weight: float
+    is_placed: bool = False
 
 
 Window = Sequence[MicroBatch]
@@ -246,6 +253,8 @@ class Engine(Protocol):
     repeated without changing anything.
     ``mark_parts(mark)``, for ``cb.profiler``: replace each function that does a part of a train
     step by ``mark(name, function)``, which does the same; parts may lie within each other.
+    ``place_block(arrays, batch_size)``: the batches that lie one after the other in arrays of host
+    memory, by field, all placed; `train_step` gets them as they are, ``is_placed``.
     ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,
     how many parameters it has, and how many of them are trained.
     """

@@ -90,6 +90,7 @@ class Loop:
             self.options.accumulate_grad_batches,
             self.objective.weight,
             self._own_streams,
+            getattr(self.engine, "place_block", None),
         )
 
     def run(self) -> bool:
@@ -296,7 +297,7 @@ class Loop:
             self.hooks.control.stop
             or state.epoch >= options.max_epochs
             or state.global_step >= options.max_steps
-            or self._seconds() >= options.max_seconds
+            or (options.max_seconds < math.inf and self._seconds() >= options.max_seconds)
         )
 
     def _seconds(self) -> float:

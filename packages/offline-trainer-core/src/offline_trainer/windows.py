@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.engine import Json, MicroBatch, Window
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
+
+PlaceBlock = Callable[[Mapping[str, Any], int], Sequence[Any]]
+
+
+@runtime_checkable
+class InBlocks(Protocol):
+    """A loader of a source in memory, which is faster at several batches at a time.
+
+    Attributes:
+        batch_size: Rows of a batch; the last may have fewer.
+    """
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def blocks(self) -> Iterator[Mapping[str, Any]]:
+        """The batches of an epoch, several of them one after the other in each array."""
 
 
 class TrainWindow(NamedTuple):
@@ -40,6 +57,7 @@ class TrainingData:
         size: Micro-batches of a full window.
         weight: Weight of a batch in means.
         own_streams: By epoch, what `rest_of_epoch` enters.
+        place_block: The engine's, if it has one.
     """
 
     datamodule: DataModule
@@ -47,12 +65,24 @@ class TrainingData:
     size: int
     weight: Callable[[Any], float]
     own_streams: Callable[[int], AbstractContextManager[None]]
+    place_block: PlaceBlock | None = None
 
     def windows(self, epoch: int, batch: int) -> Iterator[TrainWindow]:
         """The rest of an epoch, both counted from 0."""
-        rest = rest_of_epoch(self.datamodule, epoch, batch, self.own_streams(epoch))
+        streams = self.own_streams(epoch)
+        rest = rest_of_epoch(self.datamodule, epoch, batch, streams, self._open)
         stream_state = getattr(self.datamodule, "state_dict", None)
         return windows(self.limits.epoch(rest, batch), self.size, self.weight, stream_state)
+
+    def _open(self, loader: Iterable[Any]) -> Iterator[Any]:
+        """Its batches; as `MicroBatch`, where the engine places several at a time."""
+        if (
+            not isinstance(loader, InBlocks)
+            or self.place_block is None
+            or self.limits.only is not None
+        ):
+            return iter(loader)
+        return placed_batches(loader.blocks(), loader.batch_size, self.weight, self.place_block)
 
     def again(self, epoch: int, batch: int) -> Window | None:
         """The micro-batches of one window once more; None where the data cannot be asked again."""
@@ -60,6 +90,28 @@ class TrainingData:
             return None
         found = next(self.windows(epoch, batch), None)
         return found.batches if found is not None else None
+
+
+def placed_batches(
+    blocks: Iterable[Mapping[str, Any]],
+    batch_size: int,
+    weight: Callable[[Any], float],
+    place_block: PlaceBlock,
+) -> Iterator[MicroBatch]:
+    """Batches of a source in memory, which the engine places a block at a time.
+
+    Args:
+        blocks: Each with several batches, one after the other in each array.
+        batch_size: Rows of a batch.
+        weight: Weight of a batch, which is asked of what is on the host.
+        place_block: The engine's.
+    """
+    for block in blocks:
+        placed = place_block(block, batch_size)
+        for index, batch in enumerate(placed):
+            rows = slice(index * batch_size, (index + 1) * batch_size)
+            on_host = {name: values[rows] for name, values in block.items()}
+            yield MicroBatch(batch, weight(on_host), True)
 
 
 def windows(
@@ -91,7 +143,11 @@ def windows(
 
 
 def rest_of_epoch(
-    datamodule: DataModule, epoch: int, batch: int, own_streams: AbstractContextManager[None]
+    datamodule: DataModule,
+    epoch: int,
+    batch: int,
+    own_streams: AbstractContextManager[None],
+    batches_of: Callable[[Iterable[Any]], Iterator[Any]],
 ) -> Iterator[Any]:
     """The batches of an epoch from one of them on.
 
@@ -105,12 +161,13 @@ def rest_of_epoch(
         own_streams: Entered until the first one is there: what a loader draws when it begins (an
             order, seeds of its workers) must not depend on where in the epoch that is, nor move the
             streams that training draws from.
+        batches_of: Gives the batches of a loader.
     """
     set_position = getattr(datamodule, "set_position", None)
     if set_position is not None:
         set_position(epoch, batch)
     with own_streams:
-        batches = iter(datamodule.train_dataloader())
+        batches = batches_of(datamodule.train_dataloader())
         if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
             notice(
                 f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
@@ -123,4 +180,7 @@ def rest_of_epoch(
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:
-    return [MicroBatch(batch, weight(batch)) for batch in islice(batches, size)]
+    return [
+        batch if isinstance(batch, MicroBatch) else MicroBatch(batch, weight(batch))
+        for batch in islice(batches, size)
+    ]

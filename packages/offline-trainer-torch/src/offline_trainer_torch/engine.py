@@ -20,6 +20,7 @@ from offline_trainer.engine import (
     EvalOutput,
     HostState,
     Interval,
+    MicroBatch,
     RunSettings,
     Scalar,
     ShapeTrace,
@@ -243,6 +244,17 @@ class TorchEngine:
             self._averages.update(self._step)
         return outputs[0] if len(outputs) == 1 else _combined(outputs)
 
+    def place_block(self, arrays: Mapping[str, Any], batch_size: int) -> Sequence[Any]:
+        """The batches that lie one after the other in arrays, all of them on the device.
+
+        Args:
+            arrays: By field, each (N, ...).
+            batch_size: Rows of a batch; the last may have fewer.
+        """
+        placed = place(dict(arrays), self.device)
+        fields = [_split(values, batch_size) for values in placed.values()]
+        return [dict(zip(placed, batch, strict=True)) for batch in zip(*fields, strict=True)]
+
     def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
         """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
         with self._evaluating():
@@ -430,9 +442,12 @@ class TorchEngine:
 
     def _placed(self, window: Window) -> PlacedWindow:
         if len(window) == 1:
-            return [(place(window[0].data, self.device), 1.0)]
+            return [(self._place(window[0]), 1.0)]
         total = sum(item.weight for item in window) or 1.0
-        return [(place(item.data, self.device), item.weight / total) for item in window]
+        return [(self._place(item), item.weight / total) for item in window]
+
+    def _place(self, item: MicroBatch) -> Any:
+        return item.data if item.is_placed else place(item.data, self.device)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -449,6 +464,13 @@ class TorchEngine:
             finally:
                 for part, training in modes:
                     part.training = training
+
+
+def _split(values: Any, size: int) -> Sequence[Any]:
+    """Rows in portions; text and objects are no tensors."""
+    if isinstance(values, torch.Tensor):
+        return torch.split(values, size)
+    return [values[first : first + size] for first in range(0, len(values), size)]
 
 
 def _combined(outputs: Sequence[StepOutput]) -> StepOutput:

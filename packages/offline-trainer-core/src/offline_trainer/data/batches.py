@@ -81,16 +81,26 @@ class ArrayLoader:
         """How many batches an iteration yields."""
         return self._remaining
 
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch."""
+        return self._batch_size
+
     def __iter__(self) -> Iterator[Batch]:
+        size = self._batch_size
+        for block in self.blocks():
+            length = len(next(iter(block.values())))
+            for first in range(0, length, size):
+                last = first + size
+                yield {name: values[first:last] for name, values in block.items()}
+
+    def blocks(self) -> Iterator[Batch]:
+        """The same batches, several at a time, one after the other in each array."""
         size = self._batch_size
         row_bytes = sum(array[:1].nbytes for array in self._arrays.values())
         block = size * max(1, _GATHER_BYTES // max(1, row_bytes * size))
         for start in range(self._start_batch * size, self._length, block):
-            stop = min(start + block, self._length)
-            gathered = self._gather(start, stop)
-            for first in range(0, stop - start, size):
-                last = first + size
-                yield {name: values[first:last] for name, values in gathered.items()}
+            yield self._gather(start, min(start + block, self._length))
 
     def _gather(self, start: int, stop: int) -> Batch:
         indices = self._order[start:stop] if self._order is not None else None
