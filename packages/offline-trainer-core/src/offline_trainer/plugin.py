@@ -78,6 +78,11 @@ _COMPONENTS = (
         "Pixels to mean 0 and deviation 1 in each channel.",
     ),
     (
+        "data.text",
+        "offline_trainer.data.text:Text",
+        "Text files as blocks of bytes or characters, each with the symbols that follow.",
+    ),
+    (
         "transform.standardise",
         "offline_trainer.data.transforms.standardise:Standardise",
         "Numbers to mean 0 and variance 1.",

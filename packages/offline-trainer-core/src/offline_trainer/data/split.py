@@ -219,19 +219,27 @@ def _evenly(length: int, share: float) -> npt.NDArray[np.bool_]:
 
 
 def _by_groups(split: Split, labels: Sequence[str | None], seed: int) -> Parts:
-    names, group_of = np.unique(np.array(labels), return_inverse=True)
-    sizes = np.bincount(group_of)
-    order = split_order(len(names), seed)
+    _, group_of = np.unique(np.array(labels), return_inverse=True)
+    parts = divide_groups(split, np.bincount(group_of), seed)
+    return Parts(*(np.flatnonzero(np.isin(group_of, part)) for part in parts))
+
+
+def divide_groups(split: Split, sizes: Indices, seed: int) -> tuple[Indices, Indices, Indices]:
+    """The groups that train, validate and test.
+
+    Args:
+        sizes: Of each group, in whatever the shares are counted.
+    """
+    total = int(sizes.sum())
+    order = split_order(len(sizes), seed)
     if split.kfold is not None:
         test = _fold_of_groups(order, sizes, split.kfold) == split.fold
         tested = order[test[order]]
     else:
-        tested = _until_share(order, sizes, split.test * len(labels))
+        tested = _until_share(order, sizes, split.test * total)
     rest = order[~np.isin(order, tested)]
-    validated = _until_share(rest, sizes, split.val * len(labels))
-    trained = rest[len(validated) :]
-    parts = (np.flatnonzero(np.isin(group_of, part)) for part in (trained, validated, tested))
-    return Parts(*parts)
+    validated = _until_share(rest, sizes, split.val * total)
+    return rest[len(validated) :], validated, tested
 
 
 def _until_share(groups: Indices, sizes: Indices, rows: float) -> Indices:
