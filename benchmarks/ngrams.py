@@ -42,7 +42,7 @@ class Ngrams:
     def mixed(self, text: Counts, lower: Floats) -> Floats:
         """The probability of each symbol of (B, L), from that of order n - 1; as it is where the
         context does not reach back far enough."""
-        mixed = lower.copy()
+        mixed: Floats = lower.copy()
         keys = self._keys(text)
         times = _found(self._grams, self._times, keys)
         total = _found(self._contexts, self._total, keys // self._symbols)

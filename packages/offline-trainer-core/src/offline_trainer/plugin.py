@@ -45,7 +45,7 @@ _COMPONENTS = (
     (
         "data.arrays",
         "offline_trainer.data.arrays:Arrays",
-        "A .npz file or a folder of .npy files; each array is a field of the batch.",
+        "Arrays of .npz, .npy or .safetensors files; each is a field of the batch.",
     ),
     (
         "data.images",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from model_constructor.errors import ConfigPath, ParameterError, close_matches
 from offline_trainer.data.module import Parts, check_fractions, split_by_fraction
-from offline_trainer.data.order import Indices, split_order
+from offline_trainer.data.order import AllRows, Indices, split_order
+from offline_trainer.engine import Json
 
 PARTS = ("train", "val", "test")
+_HASHED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,26 @@ def _check_type(name: str, value: object) -> None:
 
 def _wrong(name: str, message: str) -> ParameterError:
     return ParameterError(message, parameter=("split", name))
+
+
+class _Undivided(Parts):
+    """All rows train; they are numbered where they are needed, and never all at once."""
+
+    __slots__ = ()
+
+    def state(self) -> Json:
+        """As of `Parts`."""
+        length, hashed = len(self.train), sha256()
+        for start in range(0, length, _HASHED_AT_ONCE):
+            hashed.update(self.train[start : start + _HASHED_AT_ONCE].astype("<i8").tobytes())
+        none = Parts(*(np.empty(0, np.int64) for _ in PARTS)).state()
+        return {**none, "train": {"rows": length, "sha256": hashed.hexdigest()}}
+
+
+def undivided(length: int) -> Parts:
+    """All rows for training, in as little memory as none."""
+    rows = cast("Indices", AllRows(length))
+    return _Undivided(rows, np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def divide(

@@ -14,7 +14,7 @@ import numpy as np
 
 from model_constructor.errors import ParameterError
 from offline_trainer.data.batches import Array
-from offline_trainer.data.files import check_exists, read_text, unreadable
+from offline_trainer.data.files import check_exists, mapped_for_rows, read_text, unreadable
 
 _MAPPED_FROM_BYTES = 1 << 26  # a mapped file stays open, and a process may not open many
 _NEWLINE = 10
@@ -70,7 +70,7 @@ def read_bytes(path: Path) -> Array:
     """
     try:
         if path.stat().st_size >= _MAPPED_FROM_BYTES:
-            return np.asarray(np.memmap(path, np.uint8, "r"))
+            return np.asarray(mapped_for_rows(np.memmap(path, np.uint8, "r")))
         return np.fromfile(path, np.uint8)
     except OSError as error:
         raise unreadable(path, error) from error
