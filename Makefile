@@ -62,6 +62,7 @@ bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
 

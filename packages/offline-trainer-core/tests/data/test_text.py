@@ -57,7 +57,7 @@ def test_each_symbol_of_a_block_comes_with_the_next_one(tmp_path: Path) -> None:
     assert first["x"].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert first["y"].tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert second["x"].tolist() == [[8, 9, 10, 11]]  # 13 has no next one
-    assert (first["x"].dtype, first["y"].dtype) == (np.int64, np.int64)
+    assert first["x"].dtype == first["y"].dtype == np.dtype(np.int64)
     assert data.input_files() == [file]
 
 

@@ -60,6 +60,8 @@ def float_values(column: Any, missing: Collection[str]) -> Floats:
         column: A ``pyarrow.Array`` or ``ChunkedArray``.
         missing: Texts that stand for a missing number.
     """
+    if getattr(column, "num_chunks", 0) == 1:  # then it needs no copy
+        column = column.chunk(0)
     values: Floats = np.asarray(column, np.float64)
     absent = numbers_that_are_missing(missing)
     if absent:
