@@ -83,6 +83,11 @@ _COMPONENTS = (
         "Text files as blocks of bytes or characters, each with the symbols that follow.",
     ),
     (
+        "data.huggingface",
+        "offline_trainer.data.huggingface:HuggingFace",
+        "A folder that save_to_disk of Hugging Face's datasets has written.",
+    ),
+    (
         "transform.standardise",
         "offline_trainer.data.transforms.standardise:Standardise",
         "Numbers to mean 0 and variance 1.",

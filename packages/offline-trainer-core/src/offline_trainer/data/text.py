@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.batches import Array, ArrayLoader
+from offline_trainer.data.batches import Array, Batch
 from offline_trainer.data.files import check_exists
-from offline_trainer.data.module import ArrayDataModule, Parts, check_at_least
+from offline_trainer.data.gathered import NUMBER, GatheredDataModule
+from offline_trainer.data.module import Parts, check_at_least
 from offline_trainer.data.order import Indices
 from offline_trainer.data.split import PARTS, read_split
-from offline_trainer.data.text_blocks import BlockLoader, Blocks, Segment, block_starts
+from offline_trainer.data.text_blocks import Blocks, Segment, block_starts
 from offline_trainer.data.text_files import (
     find_files,
     place,
@@ -29,7 +30,7 @@ from offline_trainer.engine import Json
 from offline_trainer.protocols import NewSamples, Values
 
 
-class Text(ArrayDataModule):
+class Text(GatheredDataModule):
     """Batches ``{"x": (B, T), "y": (B, T)}``, int64: blocks of text, and the next symbols.
 
     ``y[:, t]`` is the symbol after ``x[:, t]``. A block lies in one file and in one part of the
@@ -112,28 +113,17 @@ class Text(ArrayDataModule):
             self._vocabulary = self._fitted(texts, divided)
         for file, text in zip(self._files, texts, strict=True):
             self._check_known(file, text)
-        self._blocks = Blocks(texts, self._length, self._vocabulary)
+        self._blocks = Blocks(texts, self._vocabulary)
         starts, part_of = block_starts(divided, self._blocks.first, self._length, self._stride)
         found = {part: np.flatnonzero(part_of == number) for number, part in enumerate(PARTS)}
         self._check_parts(found)
-        return {"start": starts}, Parts(**found)
+        return {NUMBER: starts}, Parts(**found)
 
-    def train_dataloader(self) -> BlockLoader:  # type: ignore[override] # it loads as well
-        """The training batches of one epoch; the next call returns those of the next epoch."""
-        return self._of_blocks(super().train_dataloader())
-
-    def part_dataloader(self, part: str) -> BlockLoader | None:  # type: ignore[override]
-        """All batches of ``train``, ``val`` or ``test`` in the order of the data."""
-        starts = super().part_dataloader(part)
-        return None if starts is None else self._of_blocks(starts)
-
-    def val_dataloader(self) -> BlockLoader | None:  # type: ignore[override]
-        """All validation batches, in the order of the text; None if there are none."""
-        return self.part_dataloader("val")
-
-    def test_dataloader(self) -> BlockLoader | None:  # type: ignore[override]
-        """All test batches, in the order of the text; None if there are none."""
-        return self.part_dataloader("test")
+    def gather(self, numbers: Indices) -> Batch:
+        """The blocks ``x`` that start there, and the next symbols ``y``, int64 (B, T) each."""
+        assert self._blocks is not None  # set where the numbers were made
+        symbols = self._blocks.gathered(numbers, self._length + 1)
+        return {"x": symbols[:, :-1].copy(), "y": symbols[:, 1:].copy()}
 
     def input_files(self) -> list[Path]:
         """The files, sorted."""
@@ -166,7 +156,7 @@ class Text(ArrayDataModule):
         if not len(symbols):
             raise ParameterError(f"{path} is empty", parameter="path")
         whole = len(symbols) - len(symbols) % self._length
-        blocks = Blocks([symbols], self._length, self._vocabulary)
+        blocks = Blocks([symbols], self._vocabulary)
         at_once = self._length * self._batch_size
         bounds = [*range(0, whole, at_once), whole, len(symbols)]
         for start, stop in pairwise(bounds):
@@ -198,10 +188,6 @@ class Text(ArrayDataModule):
         return {
             "predicted_next": [self._text(numbers[row : row + 1]) for row in range(len(numbers))]
         }
-
-    def _of_blocks(self, starts: ArrayLoader) -> BlockLoader:
-        assert self._blocks is not None  # set where the starts were made
-        return BlockLoader(starts, self._blocks)
 
     def _read(self, file: Path) -> Array:
         return read_bytes(file) if self._is_bytes else read_characters(file)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from offline_trainer.data.batches import Array, ArrayLoader, Batch
+from offline_trainer.data.batches import Array
 from offline_trainer.data.order import Indices
 from offline_trainer.data.split import PARTS
 from offline_trainer.data.vocabulary import Vocabulary
@@ -35,16 +35,14 @@ class Blocks:
 
     Args:
         texts: The symbols of each file, (N,) of an unsigned type.
-        length: Symbols of a block, T.
         vocabulary: The numbers of the symbols; themselves if None.
 
     Attributes:
         first: The start of each file in all of them put one after the other, int64.
     """
 
-    def __init__(self, texts: Sequence[Array], length: int, vocabulary: Vocabulary | None) -> None:
+    def __init__(self, texts: Sequence[Array], vocabulary: Vocabulary | None) -> None:
         self._texts = texts
-        self._length = length
         self._vocabulary = vocabulary
         self.first = np.cumsum([0, *map(len, texts)], dtype=np.int64)[:-1]
 
@@ -56,27 +54,6 @@ class Blocks:
         for row, (file, start) in enumerate(zip(files.tolist(), within.tolist(), strict=True)):
             gathered[row] = self._texts[file][start : start + length]
         return gathered if self._vocabulary is None else self._vocabulary.numbers(gathered)
-
-    def batch(self, starts: Indices) -> Batch:
-        """The blocks ``x`` and the next symbols ``y``, int64 (B, T) each."""
-        symbols = self.gathered(starts, self._length + 1)
-        return {"x": symbols[:, :-1].copy(), "y": symbols[:, 1:].copy()}
-
-
-class BlockLoader:
-    """The batches of one epoch, from batches of starts; iterable as often as wanted."""
-
-    def __init__(self, starts: ArrayLoader, blocks: Blocks) -> None:
-        self._starts = starts
-        self._blocks = blocks
-
-    def __len__(self) -> int:
-        """How many batches an iteration yields."""
-        return len(self._starts)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._starts:
-            yield self._blocks.batch(batch["start"])
 
 
 def block_starts(
