@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_experiment import SMALL
 
 from model_constructor.errors import ParameterError
 from offline_trainer.data.huggingface import HuggingFace
+from offline_trainer.experiment import run_experiment
 
 pa = pytest.importorskip("pyarrow", reason="needs the extra [arrow]")
 
@@ -154,6 +156,38 @@ def test_a_single_data_set_is_divided_as_any_other(tmp_path: Path) -> None:
     train, test = (whole(data.part_dataloader(part))["x"][:, 0] // 2 for part in ("train", "test"))
     assert len(test) == 4
     assert not set(train) & set(test)
+
+
+def test_a_run_keeps_the_names_of_classes_and_hashes_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    width = {"in_features": 3, "out_features": 3}
+    result = run_experiment(
+        {
+            **SMALL,
+            "model": {
+                "sequential": {"inputs": ["x"], "layers": [{"_type_": "layer.linear", **width}]}
+            },
+            "data": {
+                "_type_": "data.huggingface",
+                "path": str(saved_dict(tmp_path / "d")),
+                "columns": {"x": "x", "y": "x", "label": "label"},
+                "splits": {"train": "train", "val": "validation", "test": "test"},
+                "batch_size": 4,
+            },
+        }
+    )
+    assert result.exit_code == 0
+    assert result.test_metrics.keys() >= {"loss"}
+    stored = json.loads((result.out_dir / "transforms.json").read_text())
+    assert stored == {"classes": {"label": ["cat", "dog"]}}
+    files = json.loads((result.out_dir / "run.json").read_text())["data"]
+    assert [Path(each["path"]).parent.name for each in files[::3]] == [
+        "train",
+        "validation",
+        "test",
+    ]
 
 
 def test_what_is_read_is_mapped(tmp_path: Path) -> None:
