@@ -69,6 +69,13 @@ def float_values(column: Any, missing: Collection[str]) -> Floats:
     return values
 
 
+def release_unused() -> None:
+    """Give memory back that pyarrow needed for reading, and keeps for later."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def _damaged(path: Path, error: Exception) -> ParameterError:
     reason = str(error).partition("\n")[0]
     return ParameterError(f"{path} is damaged or of another format: {reason}", parameter="path")

@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from offline_trainer.data.arrow import float_values
+from offline_trainer.data.arrow import float_values, release_unused
 from offline_trainer.data.batches import Floats
 from offline_trainer.data.columns import numbers_that_are_missing
 from offline_trainer.data.csv_table import CsvTable, checked_header
@@ -143,7 +143,7 @@ class FastCsvTable:
                 start += len(piece)
         except (pa.ArrowException, OSError):
             self._plain = None
-        pa.default_memory_pool().release_unused()  # what comes next needs it
+        release_unused()
         if self._plain is not None and start != self._plain.rows:
             self._plain = None
 
