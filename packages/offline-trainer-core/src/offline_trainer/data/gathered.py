@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
-from offline_trainer.data.batches import ArrayLoader, Batch
+from offline_trainer.data.batches import ArrayLoader, Batch, Loader
 from offline_trainer.data.module import ArrayDataModule
 from offline_trainer.data.order import Indices
 
@@ -36,19 +36,6 @@ class GatheredDataModule(ArrayDataModule):
     def gather(self, numbers: Indices) -> Batch:
         """The samples that some numbers (B,) stand for."""
 
-    def train_dataloader(self) -> GatheredLoader:  # type: ignore[override] # it loads as well
-        """The training batches of one epoch; the next call returns those of the next epoch."""
-        return GatheredLoader(super().train_dataloader(), self.gather)
-
-    def val_dataloader(self) -> GatheredLoader | None:  # type: ignore[override]
-        """All validation batches, in the order of the data; None if there are none."""
-        return self.part_dataloader("val")
-
-    def test_dataloader(self) -> GatheredLoader | None:  # type: ignore[override]
-        """All test batches, in the order of the data; None if there are none."""
-        return self.part_dataloader("test")
-
-    def part_dataloader(self, part: str) -> GatheredLoader | None:  # type: ignore[override]
-        """All batches of ``train``, ``val`` or ``test`` in the order of the data."""
-        numbers = super().part_dataloader(part)
-        return None if numbers is None else GatheredLoader(numbers, self.gather)
+    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> Loader:
+        """The samples, in place of their numbers."""
+        return GatheredLoader(rows, self.gather)
