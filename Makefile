@@ -12,8 +12,8 @@ FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-full reliability reliability-peers check format bench fuzz \
-  test-isolated clean
+.PHONY: help install run test test-full reliability reliability-peers check format bench \
+  accuracies fuzz test-isolated clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,8 +62,13 @@ bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/startup.py
 	.bench/bin/python benchmarks/resolver.py
+
+accuracies: $(STAMP)  ## measure what the shipped experiments reach, for ten minutes
+	$(BIN)/python benchmarks/accuracies.py
+	$(BIN)/python benchmarks/ngrams.py
 
 $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject.toml
 	@test -x .bench/bin/python || $(PYTHON) -m venv .bench

@@ -115,6 +115,16 @@ def test_a_mask_gives_the_mean_over_what_it_chooses() -> None:
     assert not logits.grad.movedim(1, 2)[~mask.bool()].any()
 
 
+def test_classes_may_be_in_any_dimension() -> None:
+    logits, targets = torch.randn(2, 5, 5), torch.randint(0, 5, (2, 5))  # (B, T, C), T = C
+    loss = TorchLoss(nn.CrossEntropyLoss(), class_dim=-1)
+    result = loss(outputs={"y": logits}, targets=targets, batch={}, stage="train").loss
+    by_hand = -logits.log_softmax(-1).gather(-1, targets[..., None]).mean()
+    torch.testing.assert_close(result, by_hand)
+    with pytest.raises(ParameterError, match="no dimension -1 and 1 in"):
+        loss(outputs=logits[0, 0], targets=targets, batch={}, stage="train")
+
+
 def test_what_is_masked_may_be_anything() -> None:
     outputs = torch.tensor([1.0, float("nan")], requires_grad=True)
     loss = TorchLoss(nn.L1Loss(reduction="none"), mask_path="mask")

@@ -153,6 +153,13 @@ CASES: list[tuple[str, dict[str, Any], Callable[[int], Values], str, Callable[..
         "perplexity",
         lambda o, t: math.exp(torch.nn.functional.cross_entropy(o.flatten(0, 1), t.flatten())),
     ),
+    (
+        "bits_per_token",
+        {},
+        tokens,
+        "bits_per_token",
+        lambda o, t: float(-o.log_softmax(2).gather(2, t[..., None]).mean()) / math.log(2),
+    ),
 ]
 
 

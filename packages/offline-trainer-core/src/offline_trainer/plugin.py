@@ -45,7 +45,7 @@ _COMPONENTS = (
     (
         "data.arrays",
         "offline_trainer.data.arrays:Arrays",
-        "A .npz file or a folder of .npy files; each array is a field of the batch.",
+        "Arrays of .npz, .npy or .safetensors files; each is a field of the batch.",
     ),
     (
         "data.images",
@@ -76,6 +76,16 @@ _COMPONENTS = (
         "transform.normalise",
         "offline_trainer.data.transforms.normalise:Normalise",
         "Pixels to mean 0 and deviation 1 in each channel.",
+    ),
+    (
+        "data.text",
+        "offline_trainer.data.text:Text",
+        "Text files as blocks of bytes or characters, each with the symbols that follow.",
+    ),
+    (
+        "data.huggingface",
+        "offline_trainer.data.huggingface:HuggingFace",
+        "A folder that save_to_disk of Hugging Face's datasets has written.",
     ),
     (
         "transform.standardise",

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from model_constructor.errors import ParameterError
+from offline_trainer.checkpoint import tensor_file
+from offline_trainer.checkpoint.file_system import FileSystem
 from offline_trainer.data.arrays import Arrays
+from offline_trainer.data.module import Parts
+from offline_trainer.engine import HostTensor
 
 FIELDS = {
     "image": np.arange(7 * 4 * 4, dtype=np.uint8).reshape(7, 4, 4),
@@ -18,10 +22,20 @@ FIELDS = {
 }
 
 
+_SAFETENSORS = {"u": "U8", "i": "I64", "b": "BOOL", "f": "F64"}
+
+
 def stored(folder: Path, form: str, fields: dict[str, np.ndarray]) -> Path:
     if form == "npz":
         np.savez_compressed(folder / "fields.npz", **fields)  # type: ignore[arg-type]
         return folder / "fields.npz"
+    if form == "safetensors":
+        tensors = {
+            name: HostTensor(_SAFETENSORS[values.dtype.kind], values.shape, values.tobytes())
+            for name, values in fields.items()
+        }
+        tensor_file.write(FileSystem(), folder / "fields.safetensors", tensors)
+        return folder / "fields.safetensors"
     target = folder / "fields"
     target.mkdir()
     for name, values in fields.items():
@@ -36,7 +50,7 @@ def refused(path: Path) -> ParameterError:
     return caught.value
 
 
-@pytest.mark.parametrize("form", ["npz", "folder"])
+@pytest.mark.parametrize("form", ["npz", "folder", "safetensors"])
 def test_each_array_is_a_field_with_its_shape_and_dtype(tmp_path: Path, form: str) -> None:
     data = Arrays(stored(tmp_path, form, FIELDS), batch_size=4)
     data.setup("fit")
@@ -49,14 +63,14 @@ def test_each_array_is_a_field_with_its_shape_and_dtype(tmp_path: Path, form: st
             assert np.array_equal(batch[name], values[batch["label"]])
 
 
-def test_a_file_and_a_folder_come_in_the_same_order(tmp_path: Path) -> None:
+def test_every_kind_of_file_comes_in_the_same_order(tmp_path: Path) -> None:
     orders = []
-    for form in ("npz", "folder"):
+    for form in ("npz", "folder", "safetensors"):
         data = Arrays(stored(tmp_path, form, FIELDS), batch_size=7, val_fraction=0.3)
         data.set_seed(11)
         data.setup("fit")
         orders.append([batch["label"].tolist() for batch in data.train_dataloader()])
-    assert orders[0] == orders[1]
+    assert orders[0] == orders[1] == orders[2]
     assert orders[0][0] != sorted(orders[0][0])
 
 
@@ -113,6 +127,11 @@ def test_damaged_files_are_an_error_and_never_a_traceback(tmp_path: Path) -> Non
     for length in range(0, len(whole), 37):
         damaged.write_bytes(whole[:length])
         assert "damaged.npz" in refused(damaged).message
+    file = stored(tmp_path, "safetensors", {"x": np.arange(5), "y": np.zeros((5, 2))})
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        assert f"{file} is no safetensors file" in refused(file).message
     folder = stored(tmp_path, "folder", {"x": np.arange(5)})
     whole = (folder / "x.npy").read_bytes()
     for length in range(0, len(whole), 7):
@@ -142,8 +161,9 @@ def test_flipped_bytes_in_a_compressed_file_are_noticed(tmp_path: Path) -> None:
 
 
 def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert "tables are read by data.table" in refused(tmp_path / "x.csv").help
     np.save(tmp_path / "x.npy", np.zeros(3))
-    assert "folder of its own" in refused(tmp_path / "x.npy").help
     (tmp_path / "x.npz").write_bytes((tmp_path / "x.npy").read_bytes())
     assert "is a .npy file, not .npz" in refused(tmp_path / "x.npz").message
     (tmp_path / "y.npz").write_text("hello")
@@ -151,6 +171,57 @@ def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
     error = refused(tmp_path / "z.npz")
     assert "z.npz does not exist" in error.message
     assert "x.npz" in error.suggestions
+
+
+def test_one_npy_file_is_a_field_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "image.npy"
+    np.save(file, FIELDS["image"])
+    data = Arrays(file, shuffle=False)
+    data.setup("fit")
+    (batch,) = data.train_dataloader()
+    assert list(batch) == ["image"]
+    assert np.array_equal(batch["image"], FIELDS["image"])
+    assert data.input_files() == [file]
+    np.save(file, np.zeros((0, 2)))
+    assert "have no rows" in refused(file).message
+
+
+@pytest.mark.parametrize("name", ["image.npy", "fields", "fields.safetensors"])
+def test_what_is_mapped_is_not_in_memory(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / "image.npy", FIELDS["image"])
+    stored(tmp_path, "folder", FIELDS)
+    stored(tmp_path, "safetensors", FIELDS)
+    arrays, _ = Arrays(tmp_path / name).load(0)
+    for array in arrays.values():
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+
+
+def test_files_of_the_safetensors_library_are_read(tmp_path: Path) -> None:
+    numpy_files = pytest.importorskip("safetensors.numpy", reason="the library is not installed")
+    file = tmp_path / "fields.safetensors"
+    numpy_files.save_file(FIELDS, file, metadata={"made": "by a test"})
+    arrays, _ = Arrays(file).load(0)
+    assert {name: each.tolist() for name, each in arrays.items()} == {
+        name: each.tolist() for name, each in FIELDS.items()
+    }
+
+
+def test_what_numpy_does_not_have_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    tensor_file.write(FileSystem(), file, {"x": HostTensor("BF16", (2, 1), bytes(4))})
+    error = refused(file)
+    assert error.message == f"{file}, array `x` is BF16, which numpy does not have"
+    assert error.help == "store it as F32 or F16"
+
+
+def test_rows_that_are_not_divided_are_told_as_any_other(tmp_path: Path) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, np.zeros((1000, 1)))
+    data = Arrays(file)
+    data.setup("fit")
+    rows, none = np.arange(1000), np.arange(0)
+    assert data.split_state() == {"seed": 0, **Parts(rows, none, none).state()}
 
 
 def test_arrays_are_divided_by_one_of_them(tmp_path: Path) -> None:

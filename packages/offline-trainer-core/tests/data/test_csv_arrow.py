@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.csv_arrow import FastCsvTable
+from offline_trainer.data.csv_arrow import FastCsvTable, _plain
 from offline_trainer.data.csv_table import CsvTable
 
 pytest.importorskip("pyarrow")
@@ -23,7 +23,24 @@ TRICKY = """
 true 9007199254740993 5e-324 0.1 1.7976931348623159e308 - -0
 """
 CELLS = st.sampled_from([*TRICKY.split(), "", " ", "  2 ", "a b", '"3"', '4"', "\t5"])
-LINES = st.lists(CELLS, min_size=1, max_size=4).map(",".join)
+QUOTED = st.sampled_from(
+    [
+        '"3"',
+        '"-4.5"',
+        '""',
+        '" 6 "',
+        '"NA"',
+        '"7,5"',
+        '"a""b"',
+        '"x"y',
+        ' "8"',
+        '"é"',
+        '"9\n9"',
+        '"',
+        "2",
+    ]
+)
+LINES = st.lists(CELLS | QUOTED, min_size=1, max_size=4).map(",".join)
 FILES = st.builds(
     lambda header, lines, end, last: end.join([header, *lines]) + last,
     st.sampled_from(["a,b", ' a , "b"', "a,b,c", "a", "a,a", "a,é", "\ufeffa,b"]),
@@ -62,6 +79,10 @@ def outcome(reader: Any, file: Path, missing: tuple[str, ...]) -> list[Any]:
 @example("a,b\n1,\n,4\n", ("",))
 @example("a,b\n1,NA\nnan,4\n", ("NA",))
 @example('a,b\n1,"2\n3"\n', ())
+@example('a,b\n"1","2"\n3,"4"\n', ())
+@example('a,b\n"1","","2"\n', ())
+@example('a,b\n"1,5","2"\n"","4"\n', ("",))
+@example('a,b\n"1""","2"\n', ())
 @example("a,b\n1,2\r3,4\n", ())
 def test_both_ways_of_reading_say_the_same(content: str, missing: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -85,6 +106,48 @@ def test_numbers_are_the_same_to_the_last_bit(values: list[float]) -> None:
         assert table._plain is not None  # by pyarrow, indeed
         assert read["a"].tobytes() == np.array(values).tobytes()
         assert read["b"].tobytes() == CsvTable(file).numbers(["b"])["b"].tobytes()
+
+
+def test_cells_in_quotes_are_read_by_pyarrow_too(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    lines = [f'"{n}",{n / 7},"a, b"' for n in range(100_000)]
+    file.write_text('"x","y","z"\n' + "\n".join(lines))
+    table = FastCsvTable(file)
+    numbers = table.numbers(["x", "y"])
+    assert table.texts(["z"]) == {"z": ["a, b"] * 100_000}
+    assert table._plain is not None
+    assert numbers["x"].tolist() == list(range(100_000))
+    assert numbers["y"].tobytes() == (np.arange(100_000) / 7).tobytes()
+    lines[70_000] = '"1","two",3'
+    file.write_text('"x","y","z"\n' + "\n".join(lines))
+    with pytest.raises(ParameterError, match="line 70002, column `y`: 'two' is not a number"):
+        FastCsvTable(file).numbers(["y"])
+
+
+@pytest.mark.parametrize(
+    ("line", "is_plain"),
+    [
+        (b'1,"2"', True),
+        (b'"1,1",2', True),
+        (b'"1",""\r', True),
+        (b'1,2"', False),
+        (b'"1"2,3', False),
+        (b'"1""1",2', False),
+        (b'"1', False),
+        (b'"1\n","2"', False),
+        (b"1,2\r3", False),
+        (b"1,\0", False),
+        (b"", False),
+        (b"\r", False),
+    ],
+)
+def test_a_line_that_may_mean_two_things_is_seen(
+    line: bytes, is_plain: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    for before, after in ((b"", b"\n1,2"), (b"1,2\n" * 300_000, b"\n1,2\n")):
+        file.write_bytes(b"a,b\n" + before + line + after)
+        assert (_plain(file, ",") is not None) == is_plain
 
 
 @pytest.mark.parametrize("place", [0, 70_000])

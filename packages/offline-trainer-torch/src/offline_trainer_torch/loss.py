@@ -31,6 +31,8 @@ class TorchLoss:
             shape of what ``fn`` returns, or of its leading dimensions.
         class_weights: A weight for each class, ``(C,)``: the ``weight`` of ``fn``, or the
             ``pos_weight`` of an ``nn.BCEWithLogitsLoss``.
+        class_dim: Where the classes are in the prediction: -1 for logits ``(B, T, C)`` of a
+            language model. They are moved to 1, where ``nn.CrossEntropyLoss`` wants them.
 
     Raises:
         ParameterError: ``fn`` is no function, or does not take what goes with it.
@@ -54,14 +56,16 @@ class TorchLoss:
         inputs: Sequence[str | Sequence[str | int]] | None = None,
         mask_path: ValuePath = None,
         class_weights: Sequence[float] | None = None,
+        class_dim: int | None = None,
     ) -> None:
         if not callable(fn):
             raise ParameterError(
                 f"fn must be a loss such as {{_type_: nn.MSELoss}}, got {fn!r}", parameter="fn"
             )
-        if inputs is not None and (pred_path is not None or target_path is not None):
+        if inputs is not None and (pred_path, target_path, class_dim) != (None, None, None):
             raise ParameterError(
-                "inputs are all that fn takes; pred_path and target_path are for one of each",
+                "inputs are all that fn takes; pred_path, target_path and class_dim are for one of "
+                "each",
                 parameter="inputs",
             )
         reduction = getattr(fn, "reduction", "none")
@@ -78,6 +82,7 @@ class TorchLoss:
         self.target_path = target_path
         self._inputs = inputs
         self._mask_path = mask_path
+        self._class_dim = class_dim
         self._takes_tensors = type(fn).__module__.startswith("torch.nn.")
         self._device: torch.device | None = None
 
@@ -105,7 +110,7 @@ class TorchLoss:
     def _arguments(self, outputs: Any, targets: Any, batch: Any) -> list[Any]:
         if self._inputs is None:
             return [
-                self._pick(outputs, self.pred_path, "pred_path"),
+                self._prediction(outputs),
                 self._pick(targets, self.target_path, "target_path"),
             ]
         there = {"outputs": outputs, "targets": targets, "batch": batch}
@@ -123,6 +128,18 @@ class TorchLoss:
         prediction = torch.from_numpy(self._pick(outputs, self.pred_path, "pred_path"))
         found = to_probabilities(prediction.double())
         return None if found is None else found.numpy()
+
+    def _prediction(self, outputs: Any) -> Any:
+        prediction = self._pick(outputs, self.pred_path, "pred_path")
+        if self._class_dim is None:
+            return prediction
+        try:
+            return prediction.movedim(self._class_dim, 1)
+        except IndexError as error:
+            raise ParameterError(
+                f"there is no dimension {self._class_dim} and 1 in {describe(prediction)}",
+                parameter="class_dim",
+            ) from error
 
     def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
         picked = select(value, path, parameter=parameter)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
+
 from offline_trainer_torch.paths import ValuePath
 from offline_trainer_torch.torchmetrics_adapter import TorchMetric
 
@@ -96,3 +98,30 @@ def perplexity(
     from torchmetrics.text import Perplexity
 
     return TorchMetric(Perplexity(ignore_index=ignore_index), name, pred_path, target_path)
+
+
+def bits_per_token(
+    ignore_index: int | None = -100,
+    name: str = "bits_per_token",
+    pred_path: ValuePath = None,
+    target_path: ValuePath = None,
+) -> TorchMetric:
+    """Mean negative log likelihood of the target tokens, to base 2.
+
+    The logarithm of `metric.perplexity`.
+
+    Args:
+        ignore_index: A target that does not count, such as padding.
+        name: Name of the value.
+        pred_path: Which of the model's outputs; logits of shape ``(B, T, V)``.
+        target_path: Which of the targets; tokens of shape ``(B, T)``.
+    """
+    from torchmetrics.text import Perplexity
+
+    class Bits(Perplexity):  # type: ignore[misc] # torchmetrics is not followed
+        def compute(self) -> torch.Tensor:
+            """The logarithm of the perplexity."""
+            perplexity: torch.Tensor = super().compute()
+            return perplexity.log2()
+
+    return TorchMetric(Bits(ignore_index=ignore_index), name, pred_path, target_path)

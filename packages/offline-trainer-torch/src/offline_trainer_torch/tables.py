@@ -55,6 +55,7 @@ METRICS_OF_CLASSES = {
 """The functions of `metrics_of_classes`, and what each measures."""
 
 METRICS_OF_NUMBERS = {
+    "bits_per_token": "Mean negative log likelihood of the target tokens, to base 2.",
     "mean_absolute_error": "Mean of absolute errors over all elements.",
     "mean_squared_error": "Mean of squared errors over all elements, or its root.",
     "perplexity": "Exponential of the mean negative log likelihood of the target tokens.",

@@ -126,7 +126,7 @@ def _are_counts(value: Any) -> bool:
 
 
 def _damaged(path: Path, why: str) -> DamagedCheckpointError:
-    return DamagedCheckpointError(f"{path} is not a safetensors file of ours: {why}")
+    return DamagedCheckpointError(f"{path} is no safetensors file that can be read: {why}")
 
 
 def _content(name: str, tensor: HostTensor) -> memoryview:

@@ -1,4 +1,4 @@
-"""`data.arrays`: each array of a ``.npz`` file, or of a folder of ``.npy`` files, is a field."""
+"""`data.arrays`: each array of a file, or of a folder of ``.npy`` files, is a field."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.data.batches import Array
 from offline_trainer.data.files import check_exists
 from offline_trainer.data.module import ArrayDataModule, Parts
-from offline_trainer.data.npy_files import map_npy_folder, npy_files, read_npz
-from offline_trainer.data.split import divide, read_split
+from offline_trainer.data.npy_files import (
+    check_equal_lengths,
+    map_npy,
+    map_npy_folder,
+    npy_files,
+    read_npz,
+)
+from offline_trainer.data.safetensors_arrays import map_safetensors
+from offline_trainer.data.split import Split, divide, read_split, undivided
 
 _NUMERIC_KINDS = "biufc"
 
@@ -19,11 +26,12 @@ _NUMERIC_KINDS = "biufc"
 class Arrays(ArrayDataModule):
     """Batches whose fields are recorded arrays, under their own names, shapes and dtypes.
 
-    The first dimension of every array counts the samples. A folder is memory-mapped, so it may be
-    larger than memory; a ``.npz`` file is read whole.
+    The first dimension of every array counts the samples. A ``.npz`` file is read whole; all others
+    are memory-mapped, so they may be larger than memory.
 
     Args:
-        path: A ``.npz`` file, or a folder with one ``.npy`` file per field.
+        path: A ``.npz`` or ``.safetensors`` file with an array per field, a folder with a ``.npy``
+            file per field, or one ``.npy`` file, whose name is the field's.
         batch_size: Rows of a batch.
         split: Which rows validate and test, as of `data.table`; a column is the name of an array
             with one whole number or text for each row.
@@ -60,13 +68,15 @@ class Arrays(ArrayDataModule):
                     parameter="path",
                 )
         length = len(next(iter(arrays.values())))
+        if self._split == Split():
+            return arrays, undivided(length)
         return arrays, divide(self._split, length, seed, labels, self._place, ("split",))
 
     def _place(self, row: int) -> str:
         return f"{self._path}, row {row} (from 0)"
 
     def input_files(self) -> list[Path]:
-        """The ``.npz`` file, or the ``.npy`` files of the folder."""
+        """The file, or the ``.npy`` files of the folder."""
         return npy_files(self._path) if self._path.is_dir() else [self._path]
 
     def _labels(self, arrays: dict[str, Array]) -> list[str | None]:
@@ -96,8 +106,14 @@ class Arrays(ArrayDataModule):
             return map_npy_folder(self._path)
         if self._path.suffix == ".npz":
             return read_npz(self._path)
+        if self._path.suffix == ".safetensors":
+            return map_safetensors(self._path)
+        if self._path.suffix == ".npy":
+            arrays = {self._path.stem: map_npy(self._path)}
+            check_equal_lengths(self._path, arrays)
+            return arrays
         raise ParameterError(
-            f"{self._path} is neither a .npz file nor a folder of .npy files",
+            f"{self._path} is no .npz, .npy or .safetensors file, nor a folder of .npy files",
             parameter="path",
-            help="put a single .npy file into a folder of its own; tables are read by data.table",
+            help="tables are read by data.table, text by data.text",
         )

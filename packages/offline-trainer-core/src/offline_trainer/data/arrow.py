@@ -60,11 +60,20 @@ def float_values(column: Any, missing: Collection[str]) -> Floats:
         column: A ``pyarrow.Array`` or ``ChunkedArray``.
         missing: Texts that stand for a missing number.
     """
+    if getattr(column, "num_chunks", 0) == 1:  # then it needs no copy
+        column = column.chunk(0)
     values: Floats = np.asarray(column, np.float64)
     absent = numbers_that_are_missing(missing)
     if absent:
         values = np.where(np.isin(values, absent), np.nan, values)
     return values
+
+
+def release_unused() -> None:
+    """Give memory back that pyarrow needed for reading, and keeps for later."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _damaged(path: Path, error: Exception) -> ParameterError:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from model_constructor.errors import ParameterError
-from offline_trainer.data.arrow import float_values, reading
+from offline_trainer.data.arrow import float_values, reading, release_unused
 from offline_trainer.data.batches import Floats
 from offline_trainer.data.csv_table import checked_header
 from offline_trainer.protocols import Values
@@ -109,6 +109,7 @@ class ArrowTable:
             table = self._read(names)
             columns = {name: table.column(name) for name in names}
             del table  # so that each column is let go of when it has been converted
+            release_unused()
             return {name: self._numbers(name, columns.pop(name), missing) for name in names}
 
     def _numbers(self, name: str, column: Any, missing: Collection[str]) -> Floats:

@@ -1,14 +1,14 @@
 """CSV read by pyarrow, several times as fast as by `CsvTable`; the values are the same.
 
-Only a file is read so in which nothing can be understood in two ways: UTF-8 text without quotes
-below the header, with at least two columns. Whatever pyarrow does not take, and each value that is
-not a finite number, is left to `CsvTable`, which either reads it as well or says what is wrong.
-It is read in pieces, so that no more than the columns that are asked for is ever in memory.
+Only a file is read so in which nothing can be understood in two ways: UTF-8 text with at least two
+columns and a row in each line, in which a quote is around a whole cell or nowhere. Whatever pyarrow
+does not take, and each value that is not a finite number, is left to `CsvTable`, which either reads
+it as well or says what is wrong. It is read in pieces, so that no more than the columns that are
+asked for is ever in memory.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import zlib
@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from offline_trainer.data.arrow import float_values
+from offline_trainer.data.arrow import float_values, release_unused
 from offline_trainer.data.batches import Floats
 from offline_trainer.data.columns import numbers_that_are_missing
 from offline_trainer.data.csv_table import CsvTable, checked_header
 from offline_trainer.data.files import check_exists
+from offline_trainer.data.order import Indices
 from offline_trainer.protocols import Values
 
-_CHUNK_BYTES = 1 << 22
+_CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 22
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class FastCsvTable:
         check_exists(path)
         self._path = path
         self._delimiter = delimiter
-        self._plain = _plain(path)
+        self._plain = _plain(path, delimiter)
         header = _cells(self._plain.header, delimiter) if self._plain is not None else []
         if self._plain is None or len(header) < 2 or not self._plain.rows:
             self._plain = None
@@ -126,9 +129,7 @@ class FastCsvTable:
                 arrow_csv.ReadOptions(
                     column_names=self.names, skip_rows=1, block_size=_BLOCK_BYTES
                 ),
-                arrow_csv.ParseOptions(
-                    delimiter=self._delimiter, quote_char=False, ignore_empty_lines=False
-                ),
+                arrow_csv.ParseOptions(delimiter=self._delimiter, ignore_empty_lines=False),
                 arrow_csv.ConvertOptions(
                     include_columns=list(names),
                     column_types=dict.fromkeys(names, pa.type_for_alias(type_)),
@@ -142,6 +143,7 @@ class FastCsvTable:
                 start += len(piece)
         except (pa.ArrowException, OSError):
             self._plain = None
+        release_unused()
         if self._plain is not None and start != self._plain.rows:
             self._plain = None
 
@@ -154,36 +156,75 @@ def _cells(header: str, delimiter: str) -> list[str]:
         return []
 
 
-def _plain(path: Path) -> _Plain | None:
+def _plain(path: Path, delimiter: str) -> _Plain | None:
     """What is to be known of a file, if its lines are its rows; None if it takes a closer look."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    header, lines, before = "", 0, b""
-    returns = line_ends = 0
+    header, rows = None, 0
     try:
-        for chunk in _chunks(path):
-            body = chunk
-            # Text of ASCII alone needs no look at what it says.
-            if not header or decoder.getstate()[0] or not chunk.isascii():
-                text = decoder.decode(chunk)
-            if not header:
-                header, line_end, _ = text.partition("\n")
-                if not header or not line_end:
+        for lines in _whole_lines(path):
+            body = lines
+            if header is None:
+                first, _, body = lines.partition(b"\n")
+                header = first.decode("utf-8-sig")
+                if not header.rstrip("\r"):
                     return None
-                body = chunk[chunk.find(b"\n") + 1 :]
-            # pyarrow makes rows of empty lines, if there is more than one column.
-            ends = before + chunk
-            if b'"' in body or b"\0" in chunk or b"\n\n" in ends or b"\n\r\n" in ends:
+            if not body.isascii():
+                body.decode()
+            found = _rows_of(body, delimiter)
+            if found is None:
                 return None
-            lines += chunk.count(b"\n")
-            returns += chunk.count(b"\r")
-            line_ends += ends.count(b"\r\n") - before.count(b"\r\n")
-            before = ends[-2:]
-        decoder.decode(b"", final=True)
+            rows += found
     except (OSError, EOFError, ValueError, zlib.error):
         return None
-    if returns != line_ends:  # a carriage return of its own ends a line, too
+    return None if header is None else _Plain(header.rstrip("\r"), rows)
+
+
+def _rows_of(lines: bytes, delimiter: str) -> int | None:
+    """How many rows some whole lines are; None if that, or where a cell ends, is not certain."""
+    if not lines:
+        return 0
+    symbols = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(symbols == _NEWLINE)
+    starts = np.append(0, ends[:-1] + 1)
+    if b"\0" in lines or (symbols[starts] == _NEWLINE).any():
         return None
-    return _Plain(header.rstrip("\r"), lines + (before[-1:] != b"\n") - 1)
+    if b"\r" in lines:
+        # By itself it ends a line, too; and pyarrow makes rows of empty lines.
+        returns = np.flatnonzero(symbols == _RETURN)
+        if (symbols[returns + 1] != _NEWLINE).any() or (symbols[starts] == _RETURN).any():
+            return None
+    if b'"' in lines and not _are_cells(symbols, starts, delimiter):
+        return None
+    return len(ends)
+
+
+def _are_cells(symbols: npt.NDArray[np.uint8], starts: Indices, delimiter: str) -> bool:
+    """Whether all quotes are around whole cells of one line each, none doubled."""
+    if len(delimiter.encode()) > 1:
+        return False
+    is_quote = symbols == _QUOTE
+    if (np.add.reduceat(is_quote, starts, dtype=np.uint8) % 2).any():
+        return False
+    quotes = np.flatnonzero(is_quote)
+    is_border = np.zeros(256, bool)
+    is_border[[ord(delimiter), _NEWLINE, _RETURN]] = True
+    # Before the first symbol is the end of a line, which is also the last symbol.
+    return bool(
+        is_border[symbols[quotes[::2] - 1]].all() and is_border[symbols[quotes[1::2] + 1]].all()
+    )
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """The file in pieces that each end with a line; an end is added to the last, if it has none."""
+    rest = b""
+    for chunk in _chunks(path):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield rest + chunk[:end]
+            rest = chunk[end:]
+        else:
+            rest += chunk
+    if rest:
+        yield rest + b"\n"
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

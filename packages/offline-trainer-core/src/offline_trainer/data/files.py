@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import mmap
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
+
+import numpy as np
 
 from model_constructor.errors import ParameterError, close_matches
 
@@ -42,6 +46,21 @@ def unreadable(path: Path, error: OSError) -> ParameterError:
     return ParameterError(
         f"data file {path} cannot be read: {error.strerror or error}", parameter="path"
     )
+
+
+def mapped_for_rows(mapped: np.memmap[Any, Any]) -> np.memmap[Any, Any]:
+    """A memory-mapped file, of which rows here and there will be read.
+
+    The system reads around what is asked for, up to megabytes. That fills memory soon with a file
+    that fits into it; of a larger one, nearly all of it would be dropped unread.
+    """
+    advice = getattr(mmap, "MADV_RANDOM", None)  # not on Windows
+    whole: object = mapped.base
+    if advice is not None and isinstance(whole, mmap.mmap):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if len(whole) > memory // 2:
+            whole.madvise(advice)
+    return mapped
 
 
 def read_text(path: Path) -> str:

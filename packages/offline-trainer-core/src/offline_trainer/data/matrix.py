@@ -43,22 +43,31 @@ class Matrix:
         Raises:
             ParameterError: A value is missing, or cannot be of this dtype.
         """
-        taken = []
-        for name in names:
-            values = columns.pop(name)
-            self._check(values, name, place, labels)
-            taken.append(values.reshape(len(values), -1))
-        matrix = np.empty((len(taken[0]), sum(each.shape[1] for each in taken)), self.dtype)
+        taken = {name: columns.pop(name) for name in names}
+        if self.dtype == "int64" or any(each.dtype == object for each in taken.values()):
+            self._check(taken, place, labels)
+        parts = [values.reshape(len(values), -1) for values in taken.values()]
+        matrix = np.empty((len(parts[0]), sum(each.shape[1] for each in parts)), self.dtype)
         for start in range(0, len(matrix), _BLOCK_ROWS):
             block = matrix[start : start + _BLOCK_ROWS]
             column = 0
-            for values in taken:
-                stop = column + values.shape[1]
-                block[:, column:stop] = values[start : start + _BLOCK_ROWS]
-                column = stop
+            with np.errstate(over="ignore"):
+                for values in parts:
+                    stop = column + values.shape[1]
+                    block[:, column:stop] = values[start : start + _BLOCK_ROWS]
+                    column = stop
+            # Here the block is in the cache still; where the value is, is looked for only then.
+            if not np.isfinite(block).all():
+                self._check(taken, place, labels)
         return matrix
 
     def _check(
+        self, taken: Columns, place: Place, labels: Callable[[str, Array], Sequence[str]]
+    ) -> None:
+        for name, values in taken.items():
+            self._check_column(values, name, place, labels)
+
+    def _check_column(
         self,
         values: Array,
         name: str,

@@ -10,7 +10,7 @@ import numpy as np
 
 from model_constructor.errors import ParameterError
 from offline_trainer.data.batches import Array
-from offline_trainer.data.files import check_exists, unreadable
+from offline_trainer.data.files import check_exists, mapped_for_rows, unreadable
 
 
 def read_npz(path: Path) -> dict[str, Array]:
@@ -35,7 +35,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         raise _unloadable(f"{path}, array `{name}`" if name else str(path), error) from error
     if isinstance(archive, np.ndarray):
         raise ParameterError(f"{path} is a .npy file, not .npz", parameter="path")
-    arrays = {key: _checked(value, f"{path}, array `{key}`") for key, value in members.items()}
+    arrays = {key: checked_array(value, f"{path}, array `{key}`") for key, value in members.items()}
     check_equal_lengths(path, arrays)
     return arrays
 
@@ -47,17 +47,24 @@ def map_npy_folder(folder: Path) -> dict[str, Array]:
         ParameterError: There are none, one is damaged or holds something else than an array, or
             they have different lengths.
     """
-    arrays: dict[str, Array] = {}
-    for file in npy_files(folder):
-        try:
-            mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-        except OSError as error:
-            raise unreadable(file, error) from error
-        except Exception as error:
-            raise _unloadable(str(file), error) from error
-        arrays[file.stem] = _checked(np.asarray(mapped), str(file))
+    arrays = {file.stem: map_npy(file) for file in npy_files(folder)}
     check_equal_lengths(folder, arrays)
     return arrays
+
+
+def map_npy(file: Path) -> Array:
+    """The array of a ``.npy`` file; read when it is used.
+
+    Raises:
+        ParameterError: It is damaged, or holds something else than an array.
+    """
+    try:
+        mapped = mapped_for_rows(np.load(file, mmap_mode="r", allow_pickle=False))
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except Exception as error:
+        raise _unloadable(str(file), error) from error
+    return checked_array(np.asarray(mapped), str(file))
 
 
 def npy_files(folder: Path) -> list[Path]:
@@ -81,7 +88,12 @@ def check_equal_lengths(path: Path, arrays: Mapping[str, Array]) -> None:
         raise ParameterError(f"the arrays of {path} have no rows", parameter="path")
 
 
-def _checked(array: Any, place: str) -> Array:
+def checked_array(array: Any, place: str) -> Array:
+    """The array with this machine's byte order.
+
+    Raises:
+        ParameterError: It is none, or a single value.
+    """
     if not isinstance(array, np.ndarray):
         raise ParameterError(f"{place} is not a numpy array", parameter="path")
     if array.ndim == 0:

@@ -59,6 +59,29 @@ class EpochOrder:
         return self._permutation(np.arange(start, stop, step, dtype=np.uint64))
 
 
+class AllRows:
+    """``np.arange(length)`` for those who look at some of it at a time; it is never made whole.
+
+    >>> rows = AllRows(10**12)
+    >>> rows[5:7].tolist(), rows[np.array([7, 10**11])].tolist()
+    ([5, 6], [7, 100000000000])
+    """
+
+    __slots__ = ("_length",)
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, positions: slice | Indices) -> Indices:
+        """The row at each position, int64."""
+        if isinstance(positions, slice):
+            return np.arange(*positions.indices(self._length), dtype=np.int64)
+        return positions
+
+
 def split_indices(length: int, *fractions: float, seed: int) -> tuple[Indices, ...]:
     """Divide ``range(length)`` at random: first what remains, then one part per fraction.
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from model_constructor.errors import ConfigPath, ParameterError, close_matches
 from offline_trainer.data.module import Parts, check_fractions, split_by_fraction
-from offline_trainer.data.order import Indices, split_order
+from offline_trainer.data.order import AllRows, Indices, split_order
+from offline_trainer.engine import Json
 
 PARTS = ("train", "val", "test")
+_HASHED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,26 @@ def _wrong(name: str, message: str) -> ParameterError:
     return ParameterError(message, parameter=("split", name))
 
 
+class _Undivided(Parts):
+    """All rows train; they are numbered where they are needed, and never all at once."""
+
+    __slots__ = ()
+
+    def state(self) -> Json:
+        """As of `Parts`."""
+        length, hashed = len(self.train), sha256()
+        for start in range(0, length, _HASHED_AT_ONCE):
+            hashed.update(self.train[start : start + _HASHED_AT_ONCE].astype("<i8").tobytes())
+        none = Parts(*(np.empty(0, np.int64) for _ in PARTS)).state()
+        return {**none, "train": {"rows": length, "sha256": hashed.hexdigest()}}
+
+
+def undivided(length: int) -> Parts:
+    """All rows for training, in as little memory as none."""
+    rows = cast("Indices", AllRows(length))
+    return _Undivided(rows, np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 def divide(
     split: Split,
     length: int,
@@ -219,19 +243,27 @@ def _evenly(length: int, share: float) -> npt.NDArray[np.bool_]:
 
 
 def _by_groups(split: Split, labels: Sequence[str | None], seed: int) -> Parts:
-    names, group_of = np.unique(np.array(labels), return_inverse=True)
-    sizes = np.bincount(group_of)
-    order = split_order(len(names), seed)
+    _, group_of = np.unique(np.array(labels), return_inverse=True)
+    parts = divide_groups(split, np.bincount(group_of), seed)
+    return Parts(*(np.flatnonzero(np.isin(group_of, part)) for part in parts))
+
+
+def divide_groups(split: Split, sizes: Indices, seed: int) -> tuple[Indices, Indices, Indices]:
+    """The groups that train, validate and test.
+
+    Args:
+        sizes: Of each group, in whatever the shares are counted.
+    """
+    total = int(sizes.sum())
+    order = split_order(len(sizes), seed)
     if split.kfold is not None:
         test = _fold_of_groups(order, sizes, split.kfold) == split.fold
         tested = order[test[order]]
     else:
-        tested = _until_share(order, sizes, split.test * len(labels))
+        tested = _until_share(order, sizes, split.test * total)
     rest = order[~np.isin(order, tested)]
-    validated = _until_share(rest, sizes, split.val * len(labels))
-    trained = rest[len(validated) :]
-    parts = (np.flatnonzero(np.isin(group_of, part)) for part in (trained, validated, tested))
-    return Parts(*parts)
+    validated = _until_share(rest, sizes, split.val * total)
+    return rest[len(validated) :], validated, tested
 
 
 def _until_share(groups: Indices, sizes: Indices, rows: float) -> Indices:
