@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from offline_trainer.batch_limits import BatchLimits
@@ -107,11 +107,12 @@ def placed_batches(
         place_block: The engine's.
     """
     for block in blocks:
-        placed = place_block(block, batch_size)
-        for index, batch in enumerate(placed):
-            rows = slice(index * batch_size, (index + 1) * batch_size)
-            on_host = {name: values[rows] for name, values in block.items()}
-            yield MicroBatch(batch, weight(on_host), True)
+        length = len(next(iter(block.values())))
+        portions = [slice(first, first + batch_size) for first in range(0, length, batch_size)]
+        weights = [
+            weight({name: values[rows] for name, values in block.items()}) for rows in portions
+        ]
+        yield from map(MicroBatch, place_block(block, batch_size), weights, repeat(True))
 
 
 def windows(

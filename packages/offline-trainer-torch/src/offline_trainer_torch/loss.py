@@ -142,6 +142,8 @@ class TorchLoss:
             ) from error
 
     def _pick(self, value: Any, path: ValuePath, parameter: str) -> Any:
+        if path is None and isinstance(value, torch.Tensor):
+            return value
         picked = select(value, path, parameter=parameter)
         if isinstance(picked, torch.Tensor) or not self._takes_tensors:
             return picked
@@ -157,7 +159,7 @@ class TorchLoss:
 
     def _follow(self, prediction: Any) -> None:
         device = getattr(prediction, "device", None)
-        if isinstance(self.fn, nn.Module) and device is not None and device != self._device:
+        if device != self._device and device is not None and isinstance(self.fn, nn.Module):
             self.fn.to(device)
             self._device = device
 

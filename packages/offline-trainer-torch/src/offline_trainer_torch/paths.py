@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from model_constructor.errors import ParameterError, close_matches
 
 ValuePath = str | int | Sequence[str | int] | None
@@ -27,8 +29,10 @@ def select(value: Any, path: ValuePath, *, parameter: str) -> Any:
     3.0
     """
     if path is None:
-        while isinstance(value, Mapping) and len(value) == 1:
+        while isinstance(value, (dict, Mapping)) and len(value) == 1:
             (value,) = value.values()
+            if isinstance(value, torch.Tensor):  # said here, for nothing is asked more often
+                break
         return value
     parts: Sequence[str | int] = [path] if isinstance(path, (str, int)) else path
     for position, part in enumerate(parts):

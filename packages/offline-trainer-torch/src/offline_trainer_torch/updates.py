@@ -70,11 +70,15 @@ class UpdateRunner:
         self._autocast = autocast
         self._scaler = scaler
         self._clipping = clipping
+        self._measures_norms = bool(clipping)
         self._stays_at_nonfinite = stays_at_nonfinite
         self._compiled = compiled
         self._all_finite: torch.Tensor | None = None
         self._parameters = [item for model in models.values() for item in model.parameters()]
         self._statistics = RunningStatistics(models)
+        self._chosen: dict[tuple[str, ...], list[PlannedOptimizer]] = {}
+        self._need_closure = any(each.needs_closure for each in optimizers.values())
+        self._some_wait = not all(each.skips_on_device for each in optimizers.values())
 
     def run(self, update: Update, window: PlacedWindow) -> StepOutput:
         """Differentiate the update's loss over the window and move its optimizers.
@@ -84,11 +88,15 @@ class UpdateRunner:
         Raises:
             OfflineTrainerError: The objective names an optimizer that the run does not have.
         """
-        chosen = [self._optimizer(name) for name in update.optimizers]
-        done = self._run_compiled(update, chosen, window) if self._compiled is not None else None
-        if done is not None:
-            return done
-        if any(planned.needs_closure for planned in chosen):
+        chosen = self._chosen.get(update.optimizers)
+        if chosen is None:
+            chosen = [self._optimizer(name) for name in update.optimizers]
+            self._chosen[update.optimizers] = chosen
+        if self._compiled is not None:
+            done = self._run_compiled(update, chosen, window)
+            if done is not None:
+                return done
+        if self._need_closure and any(planned.needs_closure for planned in chosen):
             output = self._run_with_closure(update, chosen, window)
         else:
             self._statistics.keep()
@@ -153,11 +161,14 @@ class UpdateRunner:
     def _differentiate(
         self, update: Update, window: PlacedWindow
     ) -> tuple[torch.Tensor, dict[str, Scalar]]:
-        """Backward over the window; the mean loss and the mean of each of its logs."""
+        """Backward over the window; the mean loss and the mean of each of its logs.
+
+        The loss of a window of one still knows its graph, which backward has emptied.
+        """
         if len(window) == 1:
             output = self._forward(update, window[0][0])
             self._backward(output.loss)
-            return output.loss.detach(), _detached(output.logs)
+            return output.loss, _detached(output.logs) if output.logs else {}
         total: Any = 0.0
         logs: dict[str, Scalar] = {}
         for batch, share in window:
@@ -188,9 +199,11 @@ class UpdateRunner:
         for planned in chosen:
             of_planned = planned.gradients()
             gradients += of_planned
-            norms += self._clipped_norms(planned, of_planned, logs)
+            if self._measures_norms or self.observe is not None:
+                norms.append(self._clipped_norm(planned, of_planned, logs))
         finite: Any
-        if all(planned.skips_on_device for planned in chosen):
+        if not self._some_wait or all(planned.skips_on_device for planned in chosen):
+            loss = loss.detach()
             norms = norms or [total_norm(each_norm(gradients))]
             finite = torch.isfinite(loss)
             moves = reduce(and_, map(torch.isfinite, norms), finite)
@@ -214,15 +227,13 @@ class UpdateRunner:
             self._scaler.update()
         return StepOutput(loss, logs, moves, finite)
 
-    def _clipped_norms(
+    def _clipped_norm(
         self,
         planned: PlannedOptimizer,
         gradients: Sequence[torch.Tensor],
         logs: dict[str, Scalar],
-    ) -> Sequence[torch.Tensor]:
-        """Clip, if asked to; the norm of what there was before, if it had to be measured."""
-        if not self._clipping and self.observe is None:
-            return ()
+    ) -> torch.Tensor:
+        """Clip, if asked to; the norm of what there was before."""
         norms = each_norm(gradients)
         if self.observe is not None:
             self.observe([item for item in planned.parameters if item.grad is not None], norms)
@@ -231,7 +242,7 @@ class UpdateRunner:
             single = len(self._optimizers) == 1
             logs["grad_norm" if single else f"grad_norm/{planned.name}"] = norm
             self._clipping.apply(gradients, norm)
-        return (norm,)
+        return norm
 
     def _run_with_closure(
         self, update: Update, chosen: Sequence[PlannedOptimizer], window: PlacedWindow
@@ -250,11 +261,11 @@ class UpdateRunner:
             self.clear_gradients()
             loss, logs = self._differentiate(update, window)
             gradients = planned.gradients()
-            norms = self._clipped_norms(planned, gradients, logs)
-            first.append((loss, logs))
+            norm = self._clipped_norm(planned, gradients, logs)
+            first.append((loss.detach(), logs))
             del first[1:]
             value = float(loss)
-            if not (math.isfinite(value) and all_finite(norms or gradients)):
+            if not (math.isfinite(value) and all_finite([norm])):
                 raise _NotFiniteError
             return value
 

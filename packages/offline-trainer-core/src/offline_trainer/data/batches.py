@@ -20,6 +20,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Batch = dict[str, Array]
 
+_ORDERED_ROWS = 1 << 15  # an order costs as much for a few rows as for thousands
 _GATHER_BYTES = 1 << 21  # a gathered block stays in the processor's cache until it is used
 
 
@@ -99,13 +100,21 @@ class ArrayLoader:
         size = self._batch_size
         row_bytes = sum(array[:1].nbytes for array in self._arrays.values())
         block = size * max(1, _GATHER_BYTES // max(1, row_bytes * size))
-        for start in range(self._start_batch * size, self._length, block):
-            yield self._gather(start, min(start + block, self._length))
+        ordered = block * max(1, _ORDERED_ROWS // block)
+        for start in range(self._start_batch * size, self._length, ordered):
+            stop = min(start + ordered, self._length)
+            indices = self._indices(start, stop)
+            for first in range(start, stop, block):
+                last = min(first + block, stop)
+                if indices is None:
+                    yield {name: array[first:last].copy() for name, array in self._arrays.items()}
+                else:
+                    rows = indices[first - start : last - start]
+                    yield {name: array.take(rows, axis=0) for name, array in self._arrays.items()}
 
-    def _gather(self, start: int, stop: int) -> Batch:
+    def _indices(self, start: int, stop: int) -> Indices | None:
+        """Which rows are visited from a position on; None where they stand in their order."""
         indices = self._order[start:stop] if self._order is not None else None
-        if self._rows is not None:
-            indices = self._rows[start:stop] if indices is None else self._rows[indices]
-        if indices is None:
-            return {name: array[start:stop].copy() for name, array in self._arrays.items()}
-        return {name: array.take(indices, axis=0) for name, array in self._arrays.items()}
+        if self._rows is None:
+            return indices
+        return self._rows[start:stop] if indices is None else self._rows[indices]
