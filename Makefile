@@ -64,6 +64,7 @@ bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/process.py
 	.bench/bin/python benchmarks/resolver.py
 
 accuracies: $(STAMP)  ## measure what the shipped experiments reach, for ten minutes
