@@ -24,9 +24,6 @@ from typing import Any
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from benchmarks.peers import work
 
 from offline_trainer.experiment import run_experiment
