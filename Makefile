@@ -7,12 +7,13 @@ STAMP   := $(VENV)/installed
 PACKAGES := model-constructor offline-trainer-core offline-trainer-torch example-plugin
 MANIFESTS := $(PACKAGES:%=packages/%/pyproject.toml)
 PEERS   := .bench/installed
+PEERS_OF_LOOP := .bench-peers
 RELIABILITY := .bench-reliability
 FUZZ_MINUTES ?= 60
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-full reliability reliability-peers check format bench \
+.PHONY: help install run test test-full reliability reliability-peers check format bench bench-peers \
   accuracies fuzz test-isolated clean
 
 help:  ## list the targets
@@ -58,12 +59,14 @@ format: $(STAMP)  ## rewrite the code in the project's format
 
 bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
 	$(BIN)/python -m benchmarks.loop
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/process.py
 	.bench/bin/python benchmarks/resolver.py
 
 accuracies: $(STAMP)  ## measure what the shipped experiments reach, for ten minutes
@@ -74,6 +77,18 @@ $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject
 	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
 	@.bench/bin/python -m pip --disable-pip-version-check --quiet install \
 	  --constraint constraints.txt --requirement $< --editable packages/model-constructor
+	@touch $@
+
+bench-peers: $(PEERS_OF_LOOP)/installed  ## measure other frameworks' loops beside the bare torch loop
+	$(PEERS_OF_LOOP)/bin/python -m benchmarks.peers
+
+$(PEERS_OF_LOOP)/installed: benchmarks/peers/requirements.txt constraints.txt $(MANIFESTS)
+	@test -x $(PEERS_OF_LOOP)/bin/python || $(PYTHON) -m venv $(PEERS_OF_LOOP)
+	@$(PEERS_OF_LOOP)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint constraints.txt --requirement $< \
+	  --editable 'packages/model-constructor[torch]' \
+	  --editable packages/offline-trainer-core \
+	  --editable packages/offline-trainer-torch
 	@touch $@
 
 reliability-peers: $(RELIABILITY)/installed  ## count what kills, full disks and damage do to five frameworks
@@ -95,6 +110,6 @@ test-isolated: $(STAMP)  ## build wheels; test each package in an environment of
 	PYTHON=$(BIN)/python bash tests/isolated.sh $(PACKAGES)
 
 clean:  ## remove everything that can be made again; runs/ stays
-	rm -rf $(VENV) .bench $(RELIABILITY) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .bench $(PEERS_OF_LOOP) $(RELIABILITY) .isolated dist packages/*/dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find packages tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -52,8 +52,7 @@ print(json.dumps(sorted(sys.modules)))
 
 CHECK_MAY_IMPORT = {
     *("model_constructor", "offline_trainer", "offline_trainer_torch", "ot_example_plugin"),
-    *("click", "importlib_metadata", "lazy_importer", "numpy", "packaging", "pluggy", "yaml"),
-    *("_yaml", "cython_runtime", "zipp"),
+    *("click", "lazy_importer", "numpy", "pluggy", "yaml", "_yaml", "cython_runtime"),
 }
 """What `ot check` of a torch config needs; a framework is not among it."""
 
@@ -71,6 +70,29 @@ except SystemExit as leaving:
         name for name in loaded
         if name not in sys.stdlib_module_names and not name.startswith("_cython")
     ]]))
+"""
+
+RUN_MAY_IMPORT = {
+    *("model_constructor", "offline_trainer", "offline_trainer_torch", "ot_example_plugin"),
+    *("click", "cython_runtime", "lazy_importer", "numpy", "pluggy", "yaml", "_yaml"),
+}
+"""What ``ot run`` of a torch config needs, besides torch."""
+
+TRAINED = """
+import json, sys
+import torch
+from_before = set(sys.modules)
+sys.argv = ["ot", "run", {config!r}, *{overrides!r}]
+from offline_trainer.cli import main
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+loaded = sorted({{name.partition(".")[0] for name in set(sys.modules) - from_before}})
+print(json.dumps([
+    "torch._dynamo" in sys.modules,
+    [name for name in loaded if name not in sys.stdlib_module_names],
+]))
 """
 
 WRONG = {
@@ -163,3 +185,14 @@ def test_mistakes_in_a_torch_config_are_all_found_without_importing_torch(
     for message in WRONG.values():
         assert message in said
     assert f"{len(WRONG)} errors" in said
+
+
+def test_a_run_imports_little_besides_torch(experiments: Path, tmp_path: Path) -> None:
+    overrides = [f"run.out_dir={tmp_path / 'run'}", "trainer.max_steps=2"]
+    config = str(experiments / "baseline.yaml")
+    said = in_fresh_process(TRAINED.format(config=config, overrides=overrides))
+    compiler, loaded = json.loads(said.splitlines()[-1])
+    assert not compiler
+    assert "offline_trainer_torch" in loaded
+    others = {name for name in loaded if name != "torch" and not name.startswith("_cython")}
+    assert others <= RUN_MAY_IMPORT

@@ -153,11 +153,11 @@ def run_experiment(
         uses=[name for name in RUN_PATHS if resume is None or name != "resume_from"],
     )
     run, sources = prepared.run, prepared.resolved.source_map
-    parts = build_parts(prepared, allow_target=allow_target)
+    flag = SignalFlag() if signals is None else signals
+    parts = build_parts(prepared, allow_target=allow_target, process_is_the_run=flag.ends_process)
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, parts.saving.save_dir)
-    flag = SignalFlag() if signals is None else signals
     with directory, flag, closed_at_the_end(parts.datamodule):
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(

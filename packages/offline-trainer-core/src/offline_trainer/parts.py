@@ -15,6 +15,7 @@ from offline_trainer.initial_weights import InitFrom
 from offline_trainer.notices import notice, warn
 from offline_trainer.protocols import DataModule, Objective
 from offline_trainer.random_state import seed_host
+from offline_trainer.run.garbage import made_for_good
 from offline_trainer.saving import SaveSettings
 from offline_trainer.unused import unused_by_objects
 
@@ -54,12 +55,17 @@ class RunParts:
 
 
 def build_parts(
-    prepared: Prepared, *, allow_target: bool = False, with_loggers: bool = True
+    prepared: Prepared,
+    *,
+    allow_target: bool = False,
+    with_loggers: bool = True,
+    process_is_the_run: bool = False,
 ) -> RunParts:
     """Seed, choose the engine, build its models and every other component, set the data up.
 
     Args:
         with_loggers: Build the loggers, too, some of which open their files at once.
+        process_is_the_run: What is imported here is needed to the end of the process.
 
     Raises:
         ConfigError: A component cannot be built, or what it is does not fit the others.
@@ -68,23 +74,25 @@ def build_parts(
     builder = prepared.builder(allow_target)
 
     seed_host(run.seed)
-    engine, device = builder.engine(run.settings())
+    with made_for_good(process_is_the_run):
+        engine, device = builder.engine(run.settings())
     models = engine.build(prepared.graphs, prepared.registry)
     io = builder.section("io")
     validate_post_model(prepared.resolved, prepared.graphs, io)
 
     objective = builder.objective()
-    arguments = {
-        "model": models if "models" in prepared.data else models["model"],
-        "io": io,
-        "loss": builder.section("loss"),
-        "optimizer_factory": builder.section("optimizer"),
-        "scheduler_factory": builder.section("scheduler"),
-        "metrics": builder.section("metrics") or [],
-        "callbacks": builder.section("callbacks") or [],
-        "loggers": (builder.section("loggers") or []) if with_loggers else [],
-        "registry": prepared.registry,
-    }
+    with made_for_good(process_is_the_run):
+        arguments = {
+            "model": models if "models" in prepared.data else models["model"],
+            "io": io,
+            "loss": builder.section("loss"),
+            "optimizer_factory": builder.section("optimizer"),
+            "scheduler_factory": builder.section("scheduler"),
+            "metrics": builder.section("metrics") or [],
+            "callbacks": builder.section("callbacks") or [],
+            "loggers": (builder.section("loggers") or []) if with_loggers else [],
+            "registry": prepared.registry,
+        }
     trainer = builder.section("trainer")
     saving = save_settings(arguments["callbacks"], sources)
     init_from = run.read_init_from()

@@ -109,7 +109,7 @@ def _origin(resumed: Checkpoint | None, init_from: Checkpoint | None) -> Origin 
 
 @cache
 def _own_versions() -> dict[str, str]:
-    from importlib_metadata import version  # `ot check` does without it
+    from importlib.metadata import version  # `ot check` does without it
 
     return {name: version(name) for name in _PACKAGES}
 

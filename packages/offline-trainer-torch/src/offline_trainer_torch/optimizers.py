@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from model_constructor.registry import Registry
 from model_constructor.signatures import CallOf, read_signature
 from offline_trainer_torch.arguments import find_class, refused
 from offline_trainer_torch.param_groups import check_groups, labels, make_groups, settings_of
+from offline_trainer_torch.uncompiled import made
 
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 _IMPLEMENTATION = frozenset({"fused", "foreach", "differentiable"})
@@ -82,7 +83,7 @@ class OptimizerFactory:
     ) -> None:
         make = partial(optimizer_class, [nn.Parameter(torch.zeros(1, 1))], *args)
         try:
-            make(**kwargs)
+            made(make, **kwargs)
         except _REFUSALS as error:
             wrong = refused(self.type, error, make, kwargs)
             wrong.parameter = (*place, *wrong.parameter[1:])
@@ -102,14 +103,14 @@ class OptimizerFactory:
         if not parameters:
             raise ParameterError(f"{self.type}: the model has no trainable parameters")
         over = make_groups(named, self.param_groups) if self.param_groups else parameters
-        make: Callable[..., torch.optim.Optimizer] = partial(optimizer_class, over, *self.args)
+        make: partial[torch.optim.Optimizer] = partial(optimizer_class, over, *self.args)
         if self._fused_by_default(optimizer_class, model, parameters):
             try:
-                return make(**self.kwargs, fused=True)
+                return made(make, **self.kwargs, fused=True)
             except RuntimeError:
                 pass  # an older torch has no fused kernel for this class on this device
         try:
-            return make(**self.kwargs)
+            return made(make, **self.kwargs)
         except (*_REFUSALS, RuntimeError) as error:
             raise refused(self.type, error, make, self.kwargs) from error
 

@@ -23,6 +23,7 @@ from offline_trainer_torch.bare_step import bare_step
 from offline_trainer_torch.host_tensors import HostCopies, from_host
 from offline_trainer_torch.memory_layout import lay_out_state
 from offline_trainer_torch.packing import pack, unpack
+from offline_trainer_torch.uncompiled import load_state, state_of
 
 # How an optimizer computes, not what: these stay as the live run has them.
 _IMPLEMENTATION = ("fused", "foreach", "capturable", "differentiable")
@@ -160,7 +161,7 @@ class PlannedOptimizer:
             "class": type(self.optimizer).__name__,
             "shapes": [list(item.shape) for item in self.parameters],
             "given": self.given,
-            "state": pack(self.optimizer.state_dict(), self.name, copies),
+            "state": pack(state_of(self.optimizer), self.name, copies),
             **({"trained": trained} if trained is not None else {}),
             "schedule_at_start": self._schedule_at_start,
             "schedule": schedule,
@@ -237,7 +238,7 @@ class PlannedOptimizer:
         for group, live in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
             ours = self._settings_in(live) if changes else live.keys() & {*_IMPLEMENTATION}
             group.update({key: live[key] for key in ours})
-        self.optimizer.load_state_dict(state)
+        load_state(self.optimizer, state)
         self._keep_saved_dtypes(state["state"])
         lay_out_state(self.optimizer)
         if self.has_modes and saved.get("trained") is not None:

@@ -84,10 +84,13 @@ class StepParts:
     def table(self, rest: str) -> str:
         """Mean time of each part and of what is left of the step, which add up to the step's.
 
+        A part that never ran has no row.
+
         Args:
             rest: What is left is called.
         """
-        seconds = {**self.parts, rest: self.seconds - sum(self.parts.values())}
+        seconds = {name: total for name, total in self.parts.items() if total}
+        seconds[rest] = self.seconds - sum(seconds.values())
         left_out = f"; {self.left_out} with a validation or a save left out"
         lines = [f"where a step's time goes, mean of {self.steps} steps{left_out}"]
         for name, total in (*seconds.items(), ("step", self.seconds)):

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from importlib_metadata import PackageNotFoundError, version
-from packaging.requirements import InvalidRequirement, Requirement
-
 from model_constructor.errors import ConfigError, ConfigPath, close_matches
 from model_constructor.registry import normalized
 from model_constructor.source_map import SourceMap
 
 if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
     from offline_trainer.plugins.loader import Plugins, PluginStatus
 
 _KEYS = ("disable", "require")
@@ -62,6 +61,8 @@ def unmet_requirements(
 
 
 def _unmet(requirement: Requirement, plugins: Plugins) -> ConfigError | None:
+    from importlib_metadata import PackageNotFoundError, version  # slow to load, few need it
+
     name = requirement.name
     wanted = f"{name}{requirement.specifier}"
     statuses = [
@@ -173,6 +174,8 @@ def _names(
 def _requirement(
     text: str, index: int, sources: SourceMap, errors: list[ConfigError]
 ) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement, Requirement  # slow to load
+
     path = ("plugins", "require", index)
     try:
         requirement = Requirement(text)

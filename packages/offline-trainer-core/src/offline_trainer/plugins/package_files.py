@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from importlib_metadata import PackageNotFoundError, distribution, distributions, version
-
 from model_constructor.config.includes import PACKAGE_FILE_NOT_FOUND as NOT_FOUND
 from model_constructor.errors import ConfigError, close_matches
 
@@ -33,6 +31,9 @@ def package_file(name: str, path: str) -> Path:
         ConfigError: The path leaves the package, the distribution is not installed, or it has no
             such file.
     """
+    # Slow to load, and most configs name no such file.
+    from importlib_metadata import PackageNotFoundError, distribution, distributions, version
+
     written = f"pkg://{name}/{path}"
     parts = path.split("/")
     reasons = {
@@ -79,6 +80,8 @@ def package_folders(distribution_name: str) -> list[Path]:
 
 
 def _package_names(distribution_name: str) -> list[str]:
+    from importlib_metadata import distribution
+
     found = distribution(distribution_name)
     # An editable install lists no files, so its entry points and its own name are asked as well.
     names = [point.module.partition(".")[0] for point in found.entry_points]

@@ -40,7 +40,7 @@ class SignalFlag:
 
     def __init__(self, *, ends_process: bool = False) -> None:
         self.name: str | None = None
-        self._ends_process = ends_process
+        self.ends_process = ends_process
         self._interrupts = 0
         self._waiting = False
         self._process = os.getpid()
@@ -113,7 +113,7 @@ class SignalFlag:
         traceback: TracebackType | None,
     ) -> None:
         for number, previous in self._previous.items():
-            if self._ends_process and signal.Signals(number).name in _IGNORED_AT_THE_END:
+            if self.ends_process and signal.Signals(number).name in _IGNORED_AT_THE_END:
                 previous = signal.SIG_IGN
             # None stands for a handler that was not installed from Python; it cannot be put back.
             signal.signal(number, signal.SIG_DFL if previous is None else previous)
