@@ -119,17 +119,10 @@ def ours(
 
 def bare_loop(sizes: Sequence[int], data: Path, rounds: int, *, fused: bool | None) -> Side:
     """The loop a user would write by hand."""
-    torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    for size_in, size_out in pairwise(sizes):
-        layers += [nn.Linear(size_in, size_out), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=fused)
-    loss_function = nn.MSELoss()
-    with np.load(data) as arrays:
-        inputs, targets = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        with np.load(data) as arrays:
+            inputs, targets = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
         while True:
             order = torch.randperm(len(inputs))
             for start in range(0, len(inputs), BATCH):
@@ -137,6 +130,12 @@ def bare_loop(sizes: Sequence[int], data: Path, rounds: int, *, fused: bool | No
                 yield inputs[rows], targets[rows]
 
     def train(end_turn: EndTurn) -> None:
+        layers: list[nn.Module] = []
+        for size_in, size_out in pairwise(sizes):
+            layers += [nn.Linear(size_in, size_out), nn.ReLU()]
+        model = nn.Sequential(*layers[:-1])
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=fused)
+        loss_function = nn.MSELoss()
         for step, (x, y) in enumerate(batches(), 1):
             loss = loss_function(model(x), y)
             loss.backward()

@@ -14,7 +14,8 @@ from offline_trainer.notices import notice
 
 Compile = Literal["none", "model", "step"]
 _CHOICES = ("none", "model", "step")
-_OPTIONS = {"fallback_random": True}  # dropout draws what it draws without a compiler
+_RANDOM = {"fallback_random": True}  # dropout draws what it draws without a compiler
+_NO_ASSERTS = {"size_asserts": False, "alignment_asserts": False}  # of what guards have checked
 
 
 def check_compile(chosen: str) -> None:
@@ -40,7 +41,7 @@ def step_options(chosen: Compile, cuda_graph: bool, device: torch.device) -> dic
         notice(f"cuda_graph has no effect: this run is on {device.type}")
         cuda_graph = False
     if chosen == "step":
-        return {"options": {**_OPTIONS, "triton.cudagraphs": cuda_graph}}
+        return {"options": {**_RANDOM, **_NO_ASSERTS, "triton.cudagraphs": cuda_graph}}
     return {"backend": "cudagraphs"} if cuda_graph else None
 
 
@@ -56,7 +57,7 @@ def compile_models(models: Mapping[str, nn.Module]) -> None:
 
 def _compiled_forward(name: str, model: nn.Module) -> Callable[..., Any]:
     eager = model.forward
-    compiled = torch.compile(eager, dynamic=False, options=dict(_OPTIONS))
+    compiled = torch.compile(eager, dynamic=False, options=dict(_RANDOM))
     called = False
 
     def forward(*args: Any, **kwargs: Any) -> Any:
