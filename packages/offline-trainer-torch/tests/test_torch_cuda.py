@@ -12,7 +12,11 @@ import torch
 from torch import nn
 
 from model_constructor.errors import ParameterError
+from offline_trainer.data.arrays import Arrays
+from offline_trainer.engine import RunSettings
+from offline_trainer.windows import placed_batches
 from offline_trainer_torch.devices import resolve_device
+from offline_trainer_torch.engine import TorchEngine
 from offline_trainer_torch.schedulers import SchedulerFactory
 
 pytestmark = [
@@ -117,3 +121,76 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(ParameterError, match=f"'cuda:{count}' is not there"):
         resolve_device(f"cuda:{count}")
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:0")
+
+
+def compiled(start_engine: Any, example: Any, **choice: Any) -> Any:
+    return start_engine(
+        model(),
+        optimizer="AdamW",
+        kwargs={"lr": 1e-2},
+        clip_grad_norm=1.0,
+        device="cuda",
+        example=example,
+        engine=TorchEngine(**choice),
+    )
+
+
+CHOICES = [
+    {"compile": "step"},
+    {"compile": "step", "cuda_graph": True},
+    {"cuda_graph": True},
+    {"compile": "model"},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, in its compiler
+def test_compiled_and_captured_steps_do_what_torch_does(
+    start_engine: Any, make_batches: Any, choice: dict[str, Any]
+) -> None:
+    batches = make_batches(*[8] * 8)
+    losses = []
+    for each in ({}, choice):
+        engine = compiled(start_engine, batches[0].data, **each)
+        torch.cuda.manual_seed(1)
+        losses.append(engine.read([engine.train_step([batch]).loss for batch in batches]))
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("choice", CHOICES[:3])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_and_captured_steps_never_wait_and_resume_exactly(
+    start_engine: Any, make_batches: Any, waiting_is_an_error: Any, choice: dict[str, Any]
+) -> None:
+    batches = make_batches(*[8] * 8)
+    whole = compiled(start_engine, batches[0].data, **choice)
+    for batch in batches[:4]:
+        whole.train_step([batch])
+    state = whole.snapshot()
+    waiting_is_an_error()
+    for batch in batches[4:]:
+        whole.train_step([batch])
+    torch.cuda.set_sync_debug_mode("default")
+    resumed = compiled(start_engine, batches[0].data, **choice)
+    resumed.restore(state)
+    for batch in batches[4:]:
+        resumed.train_step([batch])
+    assert resumed.snapshot() == whole.snapshot()
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_placing_batches_never_waits_for_the_device(
+    tmp_path: Any, waiting_is_an_error: Any, on_device: bool
+) -> None:
+    np.savez(tmp_path / "data.npz", x=np.arange(100_000, dtype=np.float32).reshape(-1, 4))
+    data = Arrays(tmp_path / "data.npz", 32, on_device=on_device)
+    data.setup("fit")
+    engine = TorchEngine()
+    engine.prepare(RunSettings(device="cuda"))
+    data.keep_on_device(engine.place)
+    waiting_is_an_error()
+    loader = data.train_dataloader()
+    placed = list(placed_batches(loader.blocks(), 32, lambda batch: 32.0, engine.place_block))
+    torch.cuda.set_sync_debug_mode("default")
+    found = torch.cat([each.data["x"] for each in placed]).cpu()
+    assert sorted(found[:, 0].tolist()) == list(range(0, 100_000, 4))

@@ -253,6 +253,9 @@ class Engine(Protocol):
     repeated without changing anything.
     ``mark_parts(mark)``, for ``cb.profiler``: replace each function that does a part of a train
     step by ``mark(name, function)``, which does the same; parts may lie within each other.
+    ``place(batch)``, called after `setup`: a batch, or whole arrays of the data, on the device, for
+    ``on_device`` of a datamodule; indexed by an array that was placed, they are gathered there.
+    Raises MemoryError if they do not fit.
     ``place_block(arrays, batch_size)``: the batches that lie one after the other in arrays of host
     memory, by field, all placed; `train_step` gets them as they are, ``is_placed``.
     ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,

@@ -45,6 +45,8 @@ class DataModule(Protocol):
     data, or None, for ``ot evaluate``;
     ``load_transform_state(state)``, called before `setup`: use what a run has fitted, and fit
     nothing;
+    ``keep_on_device(place)``, called once after `setup` with the engine's ``place``, or None: bring
+    there what is to stay there;
     ``close()``, called when the run ends, however it does. What ``ot predict`` needs besides is
     `PredictsFromFile`.
     """

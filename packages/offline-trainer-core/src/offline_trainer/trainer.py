@@ -157,6 +157,8 @@ class DefaultTrainer:
             stays_at_nonfinite=self._options.on_nonfinite != "skip",
         )
         context.engine.setup(task, context.example_batch)
+        if hasattr(datamodule, "keep_on_device"):
+            _keep_on_device(datamodule, context.engine)
         if context.init_from is not None:
             start_from(context.engine, context.init_from)
         for index, callback in enumerate(callbacks):
@@ -309,6 +311,13 @@ def _leave(loop: Loop) -> None:
         loop.leave()
     except Exception as error:  # noqa: BLE001 - what ended the run counts for more
         notice(f"a save that had begun came to no good end: {error}")
+
+
+def _keep_on_device(datamodule: Any, engine: Engine) -> None:
+    try:
+        datamodule.keep_on_device(getattr(engine, "place", None))
+    except ParameterError as error:
+        raise error.within("data") from error
 
 
 def _attach(callback: Any, engine: Engine, index: int) -> None:

@@ -103,9 +103,17 @@ def test_a_tensor_that_contradicts_itself_is_refused(
     assert not path.exists()
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 8, b"not a tensor file at all", b"\xff" * 64])
-def test_other_content_is_damage(data: bytes) -> None:
-    with pytest.raises(DamagedCheckpointError, match="not a safetensors file"):
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "its header is longer than the file"),
+        (b"\0" * 8, "its header is not JSON"),
+        (b"not a tensor file at all", "its header is longer than the file"),
+        (b"\xff" * 64, "its header is longer than the file"),
+    ],
+)
+def test_other_content_is_damage(data: bytes, reason: str) -> None:
+    with pytest.raises(DamagedCheckpointError, match=f"no safetensors file .*: {reason}"):
         tensor_file.parse(data, Path("model.safetensors"))
 
 

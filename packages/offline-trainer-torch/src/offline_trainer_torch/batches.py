@@ -11,6 +11,8 @@ import torch
 PlacedWindow = Sequence[tuple[Any, float]]
 """Micro-batches on the device, each with its share of the window's weight; shares sum to 1."""
 
+_PINNED_BYTES = 1 << 26  # batches and blocks of them; whole data sets are moved once, and may wait
+
 
 def place(value: Any, device: torch.device) -> Any:
     """A batch with every array and tensor in it as a tensor on the device.
@@ -61,4 +63,8 @@ def _from_array(array: np.ndarray[Any, Any], device: torch.device) -> Any:
             return array  # text and objects: for whoever put them into the batch
         # torch takes native byte order only, and no negative strides.
         tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
-    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
+    if device.type == "cpu":
+        return tensor
+    if device.type == "cuda" and tensor.nbytes <= _PINNED_BYTES:
+        tensor = tensor.pin_memory()  # or the host would wait for what the device is doing
+    return tensor.to(device, non_blocking=True)

@@ -169,6 +169,8 @@ class CompiledUpdates:
                 [_Group(each.optimizer, group) for group in each.optimizer.param_groups]
                 for each in chosen
             ]
+            if self._is_replayed:
+                _stay_in_place(groups)
         started = time.perf_counter()
         try:
             done = self._run(update, groups, window, allowed)
@@ -296,6 +298,15 @@ def needs_state(optimizer: torch.optim.Optimizer) -> bool:
     """Whether a step reads what an earlier step has left."""
     is_plain = isinstance(optimizer, torch.optim.SGD)
     return not is_plain or any(group["momentum"] for group in optimizer.param_groups)
+
+
+def _stay_in_place(groups: Sequence[Sequence[_Group]]) -> None:
+    """Promise that these tensors stay where they are, so that a captured graph may write there."""
+    for of_optimizer in groups:
+        for group in of_optimizer:
+            for tensor in [group.rate, *(each for kind in group.tensors for each in kind)]:
+                if tensor is not None:
+                    torch._dynamo.mark_static_address(tensor)
 
 
 def _set(live: Sequence[Any], new: Sequence[Any], allowed: torch.Tensor | None) -> None:

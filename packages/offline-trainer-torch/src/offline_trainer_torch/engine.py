@@ -244,6 +244,17 @@ class TorchEngine:
             self._averages.update(self._step)
         return outputs[0] if len(outputs) == 1 else _combined(outputs)
 
+    def place(self, batch: Any) -> Any:
+        """A batch, or whole arrays, as tensors on the device.
+
+        Raises:
+            MemoryError: They do not fit.
+        """
+        try:
+            return place(batch, self.device)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error).partition(". ")[0]) from error
+
     def place_block(self, arrays: Mapping[str, Any], batch_size: int) -> Sequence[Any]:
         """The batches that lie one after the other in arrays, all of them on the device.
 

@@ -264,7 +264,7 @@ class UpdateRunner:
             norm = self._clipped_norm(planned, gradients, logs)
             first.append((loss.detach(), logs))
             del first[1:]
-            value = float(loss)
+            value = loss.item()
             if not (math.isfinite(value) and all_finite([norm])):
                 raise _NotFiniteError
             return value

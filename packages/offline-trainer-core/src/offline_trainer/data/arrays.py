@@ -40,6 +40,7 @@ class Arrays(ArrayDataModule):
         shuffle: Whether training visits the rows in a new random order in each epoch.
         drop_last: Whether training leaves out a last batch with fewer rows.
         seed: Seed of split and order; the run's seed if None.
+        on_device: Whether all rows are kept where the engine computes.
     """
 
     def __init__(
@@ -52,8 +53,15 @@ class Arrays(ArrayDataModule):
         shuffle: bool = True,
         drop_last: bool = False,
         seed: int | None = None,
+        on_device: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, seed=seed)
+        super().__init__(
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            seed=seed,
+            on_device=on_device,
+        )
         self._path = Path(path)
         self._split = read_split(split, val_fraction, test_fraction, None)
 

@@ -7,7 +7,7 @@ to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +43,7 @@ class ArrayLoader:
         order: In which order they are visited; as they stand if None.
         start_batch: How many batches of the epoch to leave out at the start.
         drop_last: Whether a last batch with fewer rows is left out.
+        place: Where the arrays are a framework's, on its device: brings an array there.
 
     Raises:
         ParameterError: The epoch has fewer batches than ``start_batch``.
@@ -61,8 +62,10 @@ class ArrayLoader:
         order: EpochOrder | WeightedOrder | None = None,
         start_batch: int = 0,
         drop_last: bool = False,
+        place: Callable[[Any], Any] | None = None,
     ) -> None:
         self._arrays = dict(arrays)
+        self._place = place
         self._batch_size = batch_size
         self._rows = rows
         self._order = order
@@ -106,11 +109,20 @@ class ArrayLoader:
             indices = self._indices(start, stop)
             for first in range(start, stop, block):
                 last = min(first + block, stop)
-                if indices is None:
+                if indices is None and self._place is None:
                     yield {name: array[first:last].copy() for name, array in self._arrays.items()}
+                    continue
+                if indices is None:
+                    rows = np.arange(first, last)
                 else:
                     rows = indices[first - start : last - start]
-                    yield {name: array.take(rows, axis=0) for name, array in self._arrays.items()}
+                yield self._gather(rows)
+
+    def _gather(self, rows: Indices) -> Batch:
+        if self._place is None:
+            return {name: array.take(rows, axis=0) for name, array in self._arrays.items()}
+        placed = self._place(rows)
+        return {name: array[placed] for name, array in self._arrays.items()}
 
     def _indices(self, start: int, stop: int) -> Indices | None:
         """Which rows are visited from a position on; None where they stand in their order."""

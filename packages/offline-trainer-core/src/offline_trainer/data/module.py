@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -50,16 +51,25 @@ class ArrayDataModule(ABC):
         shuffle: Whether training visits the rows in a new random order in each epoch.
         drop_last: Whether training leaves out a last batch with fewer rows.
         seed: Seed of order and split; the run's seed if None.
+        on_device: Whether the arrays are kept where the engine computes, and gathered there.
     """
 
     def __init__(
-        self, *, batch_size: int, shuffle: bool, drop_last: bool, seed: int | None
+        self,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        drop_last: bool,
+        seed: int | None,
+        on_device: bool = False,
     ) -> None:
         check_at_least(1, batch_size=batch_size)
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._drop_last = drop_last
         self._given_seed = seed
+        self._on_device = on_device
+        self._place: Callable[[Any], Any] | None = None
         self._run_seed = 0
         self._epoch = 0
         self._start_batch = 0
@@ -96,6 +106,34 @@ class ArrayDataModule(ABC):
             )
         self._data = arrays, parts
 
+    def keep_on_device(self, place: Callable[[Any], Any] | None) -> None:
+        """Bring the arrays there, if ``on_device`` asks for it; called once after `setup`.
+
+        Args:
+            place: The engine's, if it has one.
+
+        Raises:
+            ParameterError: The engine cannot, or its device has too little memory.
+        """
+        if not self._on_device:
+            return
+        if place is None:
+            raise ParameterError(
+                "this engine keeps no arrays on a device",
+                parameter="on_device",
+                help="leave out on_device: batches are then placed as they are needed",
+            )
+        arrays, parts = self._loaded()
+        try:
+            self._data = place(dict(arrays)), parts
+        except MemoryError as error:
+            raise ParameterError(
+                f"the arrays do not fit the device: {error}",
+                parameter="on_device",
+                help="leave out on_device: batches are then placed as they are needed",
+            ) from error
+        self._place = place
+
     def set_position(self, epoch: int, batch: int) -> None:
         """Let the next `train_dataloader` yield this epoch from this batch on."""
         self._epoch, self._start_batch = epoch, batch
@@ -116,6 +154,7 @@ class ArrayDataModule(ABC):
             order=order,
             start_batch=self._start_batch,
             drop_last=self._drop_last,
+            place=self._place,
         )
         epoch = self._epoch
         self.set_position(epoch + 1, 0)
@@ -162,7 +201,8 @@ class ArrayDataModule(ABC):
     def _unshuffled(self, arrays: Mapping[str, Array], rows: Indices) -> Loader | None:
         if not len(rows):
             return None
-        return self.batches_of(ArrayLoader(arrays, batch_size=self._batch_size, rows=rows), None)
+        loader = ArrayLoader(arrays, batch_size=self._batch_size, rows=rows, place=self._place)
+        return self.batches_of(loader, None)
 
     def _loaded(self) -> tuple[Mapping[str, Array], Parts]:
         if self._data is None:
