@@ -57,21 +57,11 @@ format: $(STAMP)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed
-	$(BIN)/python -m benchmarks.loop
-	$(BIN)/python -m benchmarks.growth
-	$(BIN)/python benchmarks/checkpoint.py
-	$(BIN)/python benchmarks/models.py
-	$(BIN)/python benchmarks/datasets.py
-	$(BIN)/python benchmarks/images.py
-	$(BIN)/python benchmarks/tables.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/process.py
-	.bench/bin/python benchmarks/resolver.py
+bench: $(STAMP) $(PEERS)  ## measure what is claimed about speed, into benchmarks/results.md
+	@$(BIN)/python -m benchmarks
 
 accuracies: $(STAMP)  ## measure what the shipped experiments reach, for ten minutes
-	$(BIN)/python benchmarks/accuracies.py
-	$(BIN)/python benchmarks/ngrams.py
+	@$(BIN)/python -m benchmarks accuracies ngrams
 
 $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject.toml
 	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
@@ -79,8 +69,8 @@ $(PEERS): benchmarks/requirements-peers.txt packages/model-constructor/pyproject
 	  --constraint constraints.txt --requirement $< --editable packages/model-constructor
 	@touch $@
 
-bench-peers: $(PEERS_OF_LOOP)/installed  ## measure other frameworks' loops beside the bare torch loop
-	$(PEERS_OF_LOOP)/bin/python -m benchmarks.peers
+bench-peers: $(STAMP) $(PEERS_OF_LOOP)/installed  ## measure other frameworks' loops beside the bare torch loop
+	@$(BIN)/python -m benchmarks peers
 
 $(PEERS_OF_LOOP)/installed: benchmarks/peers/requirements.txt constraints.txt $(MANIFESTS)
 	@test -x $(PEERS_OF_LOOP)/bin/python || $(PYTHON) -m venv $(PEERS_OF_LOOP)
