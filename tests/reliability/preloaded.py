@@ -1,8 +1,10 @@
 """Imported by the server that children are forked from: all that a run would import first.
 
-What is installed is looked through once here, and not by each of the children.
+What is installed is looked through once here, and not by each of the children; nor does a child's
+collector look at what was imported.
 """
 
+import gc
 import importlib
 
 for name in (
@@ -37,3 +39,6 @@ from offline_trainer import records  # noqa: E402 - no heavier than what is impo
 from offline_trainer.plugins.loader import load_plugins  # noqa: E402
 
 records.installed_versions(load_plugins())
+
+gc.collect()
+gc.freeze()
