@@ -5,6 +5,7 @@ Most of it traces and does not generate code (`aot_eager`), which takes a compil
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -54,6 +55,7 @@ def losses(engine: TorchEngine, windows: Sequence[Sequence[MicroBatch]]) -> list
         ("SGD", {"lr": 0.1}),
         ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
         ("Adam", {"lr": 0.01, "amsgrad": True}),
+        ("Adam", {"lr": 0.01, "weight_decay": 0.5, "decoupled_weight_decay": True}),
         ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
     ],
 )
@@ -316,3 +318,106 @@ def test_generated_code_computes_the_same_and_goes_on_exactly(
     losses(resumed, windows[3:])
     assert resumed.snapshot() == whole.snapshot()
     assert "not compiled" not in capsys.readouterr().err
+
+
+def to_zero(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient * 0
+
+
+@pytest.mark.usefixtures("traced_only")
+@pytest.mark.parametrize("hook", ["parameter", "optimizer"])
+def test_hooks_are_called(
+    start_engine: Any,
+    make_batches: Batches,
+    capsys: pytest.CaptureFixture[str],
+    hook: str,
+) -> None:
+    batch = make_batches(6)[0]
+    engine = start_engine(model(), example=batch.data, engine=TorchEngine(compile="step"))
+    before = engine.snapshot().tensors["model"]["model.0.weight"]
+    if hook == "parameter":
+        engine.models["model"][0].weight.register_hook(to_zero)
+    else:
+        optimizer = engine.optimizers["optimizer"].optimizer
+        optimizer.register_step_pre_hook(lambda self, *_: self.zero_grad())
+    losses(engine, [[batch]] * 3)
+    assert engine.snapshot().tensors["model"]["model.0.weight"] == before
+    assert ("a parameter has hooks" in capsys.readouterr().err) == (hook == "parameter")
+
+
+@pytest.mark.usefixtures("traced_only")
+def test_a_run_that_gave_up_stays_so_when_it_is_resumed(
+    start_engine: Any, make_batches: Batches, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = make_batches(6)[0]
+
+    def start() -> TorchEngine:
+        return start_engine(  # type: ignore[no-any-return]
+            model(),
+            optimizer="Adam",
+            loss=reads_its_loss,
+            example=batch.data,
+            engine=TorchEngine(compile="step"),
+        )
+
+    stopped = start()
+    losses(stopped, [[batch]] * 3)
+    assert "the step is not compiled" in capsys.readouterr().err
+    resumed = start()
+    resumed.restore(stopped.snapshot())
+    losses(resumed, [[batch]])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("traced_only")
+def test_a_parameter_that_is_trained_late_is_told(
+    start_engine: Any, make_batches: Batches, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 3), nn.Linear(3, 3)
+            self.is_on = False
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.first(x)
+            return found + self.second(found) if self.is_on else found
+
+    batch = make_batches(6)[0]
+    late = Late()
+    engine = start_engine(
+        late, optimizer="Adam", example=batch.data, engine=TorchEngine(compile="step")
+    )
+    losses(engine, [[batch]] * 3)
+    late.is_on = True
+    before = engine.snapshot().tensors["model"]["model.second.weight"]
+    losses(engine, [[batch]])
+    assert engine.snapshot().tensors["model"]["model.second.weight"] != before
+    said = capsys.readouterr().err
+    assert "a parameter that the first step did not train may have a gradient now" in said
+    assert "resumed from before here may differ" in said
+
+
+@pytest.mark.usefixtures("traced_only")
+def test_fields_that_are_no_tensors_do_no_harm(start_engine: Any, make_batches: Batches) -> None:
+    windows = []
+    for batch in make_batches(*[6] * 4):
+        names = [f"a{len(windows)}", "b"]
+        windows.append([MicroBatch({**batch.data, "names": names, "n": len(windows)}, 6.0)])
+    example = windows[0][0].data
+    eager = start_engine(model(), optimizer="Adam", example=example)
+    engine = start_engine(
+        model(), optimizer="Adam", example=example, engine=TorchEngine(compile="step")
+    )
+    np.testing.assert_allclose(losses(eager, windows), losses(engine, windows), rtol=1e-5)
+
+
+def test_a_copy_of_a_compiled_model_computes_with_its_own_weights(
+    start_engine: Any, make_batches: Batches
+) -> None:
+    batch = make_batches(6)[0]
+    engine = start_engine(model(), example=batch.data, engine=TorchEngine(compile="model"))
+    duplicate = copy.deepcopy(engine.models["model"])
+    for parameter in duplicate.parameters():
+        nn.init.zeros_(parameter)
+    assert not duplicate(torch.ones(2, 4)).any()

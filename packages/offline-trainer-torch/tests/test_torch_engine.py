@@ -18,6 +18,7 @@ from offline_trainer.engine import EvalOutput, MicroBatch, OptimizerPlan, RunSet
 from offline_trainer.errors import OfflineTrainerError
 from offline_trainer.protocols import LossOutput, Update
 from offline_trainer_torch.engine import TorchEngine
+from offline_trainer_torch.gradients import all_finite
 from offline_trainer_torch.optimizers import OptimizerFactory
 from offline_trainer_torch.planned import PlannedOptimizer
 from offline_trainer_torch.schedulers import SchedulerFactory
@@ -548,3 +549,22 @@ def test_an_unknown_precision_of_matrix_products_is_refused() -> None:
     with pytest.raises(ParameterError, match="matmul_precision must be one of highest, high") as e:
         TorchEngine(matmul_precision="hihg")  # type: ignore[arg-type]
     assert "high" in e.value.suggestions
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_small_gradients_of_16_bits_are_finite(dtype: torch.dtype) -> None:
+    assert all_finite([torch.full((200_000,), 2.0, dtype=dtype)])
+    assert not all_finite([torch.tensor([1.0, math.inf], dtype=dtype)])
+
+
+def test_a_step_that_somebody_replaced_is_the_one_that_is_taken(
+    start_engine: Any, make_batches: Any
+) -> None:
+    schedule = SchedulerFactory("sched_cls.ExponentialLR", kwargs={"gamma": 0.9}, interval="step")
+    engine = start_engine(small_model(), scheduler=schedule)
+    calls: list[int] = []
+    optimizer = engine.optimizers["optimizer"].optimizer
+    whole = optimizer.step
+    optimizer.step = lambda: calls.append(1) or whole()
+    engine.train_step(make_batches(4, dtype=np.float64))
+    assert calls == [1]

@@ -140,3 +140,13 @@ def test_numbers_out_of_range_are_refused(name: str) -> None:
     with pytest.raises(ParameterError) as caught:
         Profiler(**{name: -1})
     assert caught.value.parameter == (name,)
+
+
+def test_two_profilers_of_a_run_are_refused() -> None:
+    class Engine:
+        def train_step(self, window: Any) -> None: ...
+
+    engine = Engine()
+    Profiler().attach(engine)
+    with pytest.raises(ParameterError, match="there is a"):
+        Profiler().attach(engine)

@@ -30,10 +30,10 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     is_torch = type(optimizer).__module__.startswith("torch.optim.")
     if not is_torch or optimizer.defaults.get("differentiable", False):
         return lambda: _whole(optimizer)
-    hooks = _hooks(optimizer)
+    hooks = hooks_of(optimizer)
 
     def step() -> None:
-        if profiler._is_profiler_enabled or any(hooks):
+        if profiler._is_profiler_enabled or any(hooks) or _is_replaced(optimizer):
             _whole(optimizer)
             return
         with torch.no_grad():
@@ -43,11 +43,17 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
 
 
 def has_hooks(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether somebody asked torch to be called before or after its steps."""
-    return any(_hooks(optimizer))
+    """Whether somebody wants to be called at its steps, or takes them in its place."""
+    return any(hooks_of(optimizer)) or _is_replaced(optimizer)
 
 
-def _hooks(optimizer: torch.optim.Optimizer) -> list[Mapping[int, Any]]:
+def _is_replaced(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether somebody gave this optimizer another `step`; schedules do, to count its calls."""
+    step = vars(optimizer).get("step")
+    return step is not None and not getattr(step, "_wrapped_by_lr_sched", False)
+
+
+def hooks_of(optimizer: torch.optim.Optimizer) -> list[Mapping[int, Any]]:
     """The hooks of an optimizer and those of all, as they are from now on."""
     owners = ((optimizer, "_optimizer_step"), (optimizer_module, "_global_optimizer"))
     return [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -48,36 +51,60 @@ def step_options(chosen: Compile, cuda_graph: bool, device: torch.device) -> dic
 def compile_models(models: Mapping[str, nn.Module]) -> None:
     """Compile the forward of each model when it is first called, and say so.
 
-    Each shape of inputs gets code of its own, so that what is computed does not depend on which
-    shapes came before. A model that cannot be compiled computes as it did, after one line.
+    Calls whose inputs have other shapes than those of the first are left to torch's operations:
+    what is computed must not depend on what a process has seen before. A model that cannot be
+    compiled computes as it did, after one line.
     """
     for name, model in models.items():
-        vars(model)["forward"] = _compiled_forward(name, model)
+        # Where `nn.Module.compile` puts it, which copies of the model leave out.
+        vars(model)["_compiled_call_impl"] = _compiled_call(name, model)
 
 
-def _compiled_forward(name: str, model: nn.Module) -> Callable[..., Any]:
-    eager = model.forward
-    compiled = torch.compile(eager, dynamic=False, options=dict(_RANDOM))
-    called = False
+def _compiled_call(name: str, model: nn.Module) -> Callable[..., Any]:
+    eager: Callable[..., Any] = model._call_impl
+    compiled = compiler()(eager, options=dict(_RANDOM))
+    first: Any = None
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        nonlocal called
-        if called:
-            return compiled(*args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal first
+        shapes = layout((args, kwargs))
+        if first is not None:
+            return compiled(*args, **kwargs) if shapes == first else eager(*args, **kwargs)
         started = time.perf_counter()
         try:
             found = compiled(*args, **kwargs)
         except Exception as error:
             if not is_of_compiler(error):
                 raise
-            vars(model)["forward"] = eager
+            vars(model)["_compiled_call_impl"] = None
             notice(f"model `{name}` is not compiled: {reason(error)}")
             return eager(*args, **kwargs)
-        called = True
+        first = shapes
         notice(f"compiled model `{name}` in {time.perf_counter() - started:.1f} s")
         return found
 
-    return forward
+    return call
+
+
+def compiler() -> Any:
+    """`torch.compile`, with limits that each compiled function has for itself where it can."""
+    return partial(torch.compile, isolate_recompiles=True) if can_isolate() else torch.compile
+
+
+def can_isolate() -> bool:
+    """Whether this torch counts how often it compiles for each compiled function."""
+    return "isolate_recompiles" in inspect.signature(torch.compile).parameters
+
+
+def layout(value: Any) -> Any:
+    """Shapes and dtypes of nested tensors and arrays; of anything else, its type."""
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return value.shape, value.dtype
+    if isinstance(value, dict):
+        return {key: layout(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [layout(item) for item in value]
+    return type(value)
 
 
 def is_of_compiler(error: Exception) -> bool:
@@ -86,10 +113,12 @@ def is_of_compiler(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """The first paragraph of what a compiler says, as one line.
+    """What a compiler says, without what it says to its own developers, as one line.
 
-    >>> reason(RuntimeError("no compiler\\nwas found\\n\\nSee also ..."))
+    >>> reason(RuntimeError("no compiler\nwas found\n\nSee also ..."))
     'no compiler was found'
     """
-    text = str(error).strip().partition("\n\n")[0]
+    if type(error).__name__ == "FailOnRecompileLimitHit":
+        return "values in Python that change from step to step need other code too often"
+    text = str(error).strip().partition("\n\n")[0].partition("Explanation:")[0]
     return " ".join(text.split()) or type(error).__name__

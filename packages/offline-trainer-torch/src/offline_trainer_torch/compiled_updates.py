@@ -12,7 +12,6 @@ depend on what a run has seen before, or a resumed run could come out otherwise.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,10 +27,15 @@ from torch.optim.sgd import sgd
 from offline_trainer.engine import Scalar
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Update
-from offline_trainer_torch.bare_step import has_hooks
+from offline_trainer_torch.bare_step import has_hooks, hooks_of
 from offline_trainer_torch.batches import PlacedWindow
-from offline_trainer_torch.compilation import is_of_compiler, reason
-from offline_trainer_torch.gradients import Clipping, each_norm, total_norm
+from offline_trainer_torch.compilation import (
+    can_isolate,
+    is_of_compiler,
+    layout,
+    reason,
+)
+from offline_trainer_torch.gradients import Clipping, each_norm, sum_of, total_norm
 from offline_trainer_torch.planned import PlannedOptimizer
 from offline_trainer_torch.running_statistics import statistics_of
 
@@ -56,9 +60,13 @@ class _Form(NamedTuple):
 _ADAM_STATE = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "step")
 _FORMS: dict[type, _Form] = {
     torch.optim.SGD: _Form(sgd, ("momentum_buffer",), ("momentum", "dampening", "nesterov")),
-    torch.optim.Adam: _Form(adam, _ADAM_STATE, ("amsgrad", "eps")),
+    torch.optim.Adam: _Form(adam, _ADAM_STATE, ("amsgrad", "eps", "decoupled_weight_decay")),
     torch.optim.AdamW: _Form(adamw, _ADAM_STATE, ("amsgrad", "eps")),
 }
+
+_KNOWN_SETTINGS = {"lr", "betas", "weight_decay", "maximize", "momentum", "dampening", "nesterov"}
+_KNOWN_SETTINGS |= {"amsgrad", "eps", "decoupled_weight_decay"}
+_KNOWN_SETTINGS |= {"foreach", "fused", "capturable", "differentiable"}  # how, not what
 
 
 class _Group:
@@ -78,8 +86,10 @@ class _Group:
         states = [optimizer.state.get(each, {}) for each in parameters]
         kinds = [[state.get(name) for state in states] for name in self.form.state]
         self.tensors: list[list[Any]] = [parameters, *kinds]
-        self.needs_state = needs_state(optimizer)
-        self.rate = torch.zeros((), device=parameters[0].device)
+        self.needs_state = _needs_state(optimizer, group)
+        device = parameters[0].device
+        wide = torch.float32 if device.type == "mps" else torch.float64
+        self.rate = torch.zeros((), dtype=wide, device=device)
 
     def step(self, gradients: Sequence[Any], allowed: torch.Tensor) -> None:
         """Update the parameters that have a gradient, if it is allowed."""
@@ -96,7 +106,7 @@ class _Group:
 
     def _settings(self) -> dict[str, Any]:
         names = ("weight_decay", "maximize", *self.form.settings)
-        found = {name: self.live[name] for name in names}
+        found = {name: self.live[name] for name in names if name in self.live}
         if "betas" in self.live:
             found["beta1"], found["beta2"] = self.live["betas"]
         return {**found, "lr": self.rate, "foreach": False, "fused": False}
@@ -107,17 +117,22 @@ class CompiledUpdates:
 
     Args:
         models: By name; what the objective's losses are called with.
+        optimizers: By name, all of the run.
         autocast: Makes the context that losses are computed under.
         clipping: Bounds of the gradients.
         example: The first training batch, on the device.
         device: Where they are.
         options: Further arguments of `torch.compile`.
         is_replayed: Whether they make a graph that is captured once and replayed.
+
+    Attributes:
+        gave_up: Whether the rest of the run is left to torch's operations; saved with it.
     """
 
     def __init__(
         self,
         models: Mapping[str, nn.Module],
+        optimizers: Mapping[str, PlannedOptimizer],
         autocast: Callable[[], AbstractContextManager[object]],
         clipping: Clipping,
         example: Any,
@@ -128,14 +143,16 @@ class CompiledUpdates:
         self._models = models
         self._autocast = autocast
         self._clipping = clipping
-        self._layout = _layout(example)
+        self._is_single = len(optimizers) == 1
+        self._hooks = [hooks for each in optimizers.values() for hooks in hooks_of(each.optimizer)]
+        self._layout = layout(example)
         self._statistics = statistics_of(models)
         compiler: Any = torch.compile  # its annotations lack the last argument
         self._compiled = compiler(self._update, fullgraph=True, isolate_recompiles=True, **options)
         self._is_replayed = is_replayed
         self._groups: dict[tuple[str, ...], list[list[_Group]]] = {}
         self._known: set[tuple[tuple[str, ...], int]] = set()
-        self._gave_up = False
+        self.gave_up = False
         self._saw_other = False
         self._always = torch.ones((), dtype=torch.bool, device=device)
         torch._dynamo.config.trace_autograd_ops = True
@@ -159,11 +176,14 @@ class CompiledUpdates:
             window: What over.
             allowed: Whether they may move, bool; None where they may.
         """
-        if self._gave_up or self._is_other(window):
+        if self.gave_up or self._is_other(window) or any(self._hooks):
             return None
         groups = self._groups.get(update.optimizers)
         if groups is None:
-            if any(needs_state(each.optimizer) and not each.optimizer.state for each in chosen):
+            if any(_waits_for_state(each.optimizer) for each in chosen):
+                return None
+            if any(_is_hooked(item) for each in chosen for item in each.parameters):
+                self._give_up("a parameter has hooks on its gradient")
                 return None
             groups = self._groups[update.optimizers] = [
                 [_Group(each.optimizer, group) for group in each.optimizer.param_groups]
@@ -171,22 +191,28 @@ class CompiledUpdates:
             ]
             if self._is_replayed:
                 _stay_in_place(groups)
+        known = (update.optimizers, len(window)) in self._known
         started = time.perf_counter()
         try:
             done = self._run(update, groups, window, allowed)
         except Exception as error:
-            if self._is_known(update, window) and not is_of_compiler(error):
+            if known and not is_of_compiler(error):
                 raise
-            self._gave_up = True
-            notice(f"the step is not compiled: {reason(error)}")
+            self._give_up(_stateless(groups) or reason(error))
             return None
-        if not self._is_known(update, window):
+        if not known:
             self._known.add((update.optimizers, len(window)))
             notice(f"compiled the step in {time.perf_counter() - started:.1f} s")
         return done
 
+    def _give_up(self, why: str) -> None:
+        self.gave_up = True
+        self._groups.clear()
+        late = "; a run resumed from before here may differ in its last bits" if self._known else ""
+        notice(f"the step is not compiled: {why}{late}")
+
     def _is_other(self, window: PlacedWindow) -> bool:
-        if all(_layout(batch) == self._layout for batch, _ in window):
+        if all(layout(batch) == self._layout for batch, _ in window):
             return False
         if not self._saw_other:
             self._saw_other = True
@@ -195,9 +221,6 @@ class CompiledUpdates:
                 "operations; drop_last leaves out a smaller last one"
             )
         return True
-
-    def _is_known(self, update: Update, window: PlacedWindow) -> bool:
-        return (update.optimizers, len(window)) in self._known
 
     def _run(
         self,
@@ -210,7 +233,11 @@ class CompiledUpdates:
             for group in of_optimizer:
                 group.rate.fill_(group.live["lr"])
         batches = [batch for batch, _ in window]
-        shares = [torch.tensor(share) for _, share in window] if len(window) > 1 else []
+        shares = (
+            [torch.tensor(share, dtype=torch.float64) for _, share in window]
+            if len(window) > 1
+            else []
+        )
         allowed = self._always if allowed is None else allowed
         loss, logs, moved = self._compiled(update, groups, batches, shares, allowed)
         if self._is_replayed:  # what a captured graph returns is overwritten by the next step
@@ -232,7 +259,7 @@ class CompiledUpdates:
         loss, logs, found = self._differentiate(update, batches, shares, parameters)
         finite = torch.isfinite(loss)
         for each in found:
-            finite = finite if each is None else finite & torch.isfinite(each.sum())
+            finite = finite if each is None else finite & torch.isfinite(sum_of(each))
         moved = finite & allowed
         gradients = iter(found)
         with torch.no_grad():
@@ -241,7 +268,7 @@ class CompiledUpdates:
                 if self._clipping:
                     there = [each for of_group in mine for each in of_group if each is not None]
                     norm = total_norm(each_norm(there))
-                    logs["grad_norm" if len(groups) == 1 else f"grad_norm/{name}"] = norm
+                    logs["grad_norm" if self._is_single else f"grad_norm/{name}"] = norm
                     self._clipping.apply(there, norm)
                 for group, of_group in zip(of_optimizer, mine, strict=True):
                     group.step(of_group, moved)
@@ -286,18 +313,39 @@ def why_not(
             return f"optimizer `{name}` is a {kind.__name__}, and only {known} can be traced"
         if has_hooks(planned.optimizer):
             return f"optimizer `{name}` has hooks"
+        unknown = planned.optimizer.defaults.keys() - _KNOWN_SETTINGS
+        if unknown:
+            return f"optimizer `{name}` has a setting that is not traced, {min(unknown)}"
     if scaler is not None:
         return "fp16-mixed scales the loss between forward and optimizer; bf16-mixed does not"
-    can_isolate = "isolate_recompiles" in inspect.signature(torch.compile).parameters
-    if not (can_isolate and hasattr(torch._dynamo.config, "trace_autograd_ops")):
+    if not (can_isolate() and hasattr(torch._dynamo.config, "trace_autograd_ops")):
         return f"torch {torch.__version__} cannot trace gradients; 2.13 can"
     return None
 
 
-def needs_state(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step reads what an earlier step has left."""
-    is_plain = isinstance(optimizer, torch.optim.SGD)
-    return not is_plain or any(group["momentum"] for group in optimizer.param_groups)
+def _needs_state(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> bool:
+    """Whether a step reads what an earlier step has left of the parameters of a group."""
+    return not isinstance(optimizer, torch.optim.SGD) or bool(group["momentum"])
+
+
+def _waits_for_state(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the first step, which makes the state, is still to come."""
+    needs = [_needs_state(optimizer, group) for group in optimizer.param_groups]
+    return any(needs) and not optimizer.state
+
+
+def _stateless(groups: Sequence[Sequence[_Group]]) -> str | None:
+    """What is wrong, most likely, where a parameter was not trained by the first step."""
+    for of_optimizer in groups:
+        for group in of_optimizer:
+            if group.needs_state and any(each is None for each in group.tensors[1]):
+                return "a parameter that the first step did not train may have a gradient now"
+    return None
+
+
+def _is_hooked(parameter: torch.Tensor) -> bool:
+    hooks = (parameter._backward_hooks, getattr(parameter, "_post_accumulate_grad_hooks", None))
+    return any(hooks)
 
 
 def _stay_in_place(groups: Sequence[Sequence[_Group]]) -> None:
@@ -313,14 +361,3 @@ def _set(live: Sequence[Any], new: Sequence[Any], allowed: torch.Tensor | None) 
     for old, value in zip(live, new, strict=True):
         if old is not None:
             old.copy_(value if allowed is None else torch.where(allowed, value, old))
-
-
-def _layout(value: Any) -> Any:
-    """Shapes and dtypes of a batch, nested as it is."""
-    if isinstance(value, torch.Tensor):
-        return value.shape, value.dtype
-    if isinstance(value, dict):
-        return {key: _layout(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_layout(item) for item in value]
-    return value

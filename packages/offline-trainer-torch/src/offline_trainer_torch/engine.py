@@ -223,7 +223,14 @@ class TorchEngine:
             return None
         is_replayed = self._cuda_graph and self.device.type == "cuda"
         return CompiledUpdates(
-            self.models, self._autocast, clipping, batch, self.device, options, is_replayed
+            self.models,
+            self.optimizers,
+            self._autocast,
+            clipping,
+            batch,
+            self.device,
+            options,
+            is_replayed,
         )
 
     def train_step(self, window: Window) -> StepOutput:
@@ -408,6 +415,7 @@ class TorchEngine:
             "engine": {
                 "step": self._step,
                 "scaler": pack(scaler, "scaler", copies["optimizer"]),
+                **({"gave_up_compiling": True} if self._updates.gave_up_compiling else {}),
             },
         }
         save_streams(self.device, copies["rng"])
@@ -449,7 +457,7 @@ class TorchEngine:
             planned.restore(saved[name], tensors["optimizer"])
         if self._scaler is not None and scaler:
             self._scaler.load_state_dict(scaler)
-        self._updates.forget()
+        self._updates.forget(bool(values["engine"].get("gave_up_compiling")))
 
     def _placed(self, window: Window) -> PlacedWindow:
         if len(window) == 1:

@@ -8,13 +8,23 @@ from dataclasses import dataclass
 
 import torch
 
+_HALVES = (torch.float16, torch.bfloat16)
+
 
 def all_finite(tensors: Sequence[torch.Tensor]) -> bool:
-    """Whether every element is finite. Waits for the device.
+    """Whether every element is finite. Waits for the device, once.
 
-    Each tensor is summed up, which costs half of a norm; a sum that overflows counts as not finite.
+    On the host each tensor is summed up, which costs half of a norm; a sum or norm that overflows
+    counts as not finite.
     """
-    return isfinite(sum([each.sum().item() for each in tensors]))
+    if tensors and not tensors[0].is_cpu:
+        return isfinite(total_norm(each_norm(tensors)).item())
+    return isfinite(sum([sum_of(each).item() for each in tensors]))
+
+
+def sum_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor, which is not finite if an element is not; of 16 bits, in float32."""
+    return tensor.sum(dtype=torch.float32) if tensor.dtype in _HALVES else tensor.sum()
 
 
 def each_norm(gradients: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import click
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
@@ -15,6 +16,8 @@ from offline_trainer.notices import notice
 from offline_trainer_torch.step_parts import StepParts
 
 _LONGEST_ROWS = 50
+
+_PROFILED: WeakSet[Any] = WeakSet()
 
 
 class Profiler:
@@ -78,7 +81,17 @@ class Profiler:
         self._data_seconds = 0.0
 
     def attach(self, engine: Any) -> None:
-        """Called once with the engine that has been set up."""
+        """Called once with the engine that has been set up.
+
+        Raises:
+            ParameterError: Another profiler has it already; torch can run one.
+        """
+        if engine in _PROFILED:
+            raise ParameterError(
+                "there is a cb.profiler already",
+                help="leave out --profile, or this callback",
+            )
+        _PROFILED.add(engine)
         if hasattr(engine, "mark_parts"):
             engine.mark_parts(self._mark)
         else:

@@ -106,12 +106,18 @@ class UpdateRunner:
         self.clear_gradients()
         return output
 
-    def forget(self) -> None:
+    @property
+    def gave_up_compiling(self) -> bool:
+        """Whether updates were to be compiled, and are left to torch for the rest of the run."""
+        return self._compiled is not None and self._compiled.gave_up
+
+    def forget(self, gave_up_compiling: bool = False) -> None:
         """What was left out so far no longer counts: the state is another one now."""
         self._all_finite = None
         self.clear_gradients()
         if self._compiled is not None:
             self._compiled.forget()
+            self._compiled.gave_up = gave_up_compiling
 
     def mark_parts(self, mark: Mark) -> None:
         """Let ``mark(name, function)`` stand for each function that does a part of an update."""
