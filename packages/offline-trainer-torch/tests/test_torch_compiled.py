@@ -413,10 +413,15 @@ def test_fields_that_are_no_tensors_do_no_harm(start_engine: Any, make_batches: 
 
 
 def test_a_copy_of_a_compiled_model_computes_with_its_own_weights(
-    start_engine: Any, make_batches: Batches
+    start_engine: Any, make_batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    compiler = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **_: compiler(function, backend="eager", dynamic=False)
+    )
     batch = make_batches(6)[0]
     engine = start_engine(model(), example=batch.data, engine=TorchEngine(compile="model"))
+    losses(engine, [[batch]])
     duplicate = copy.deepcopy(engine.models["model"])
     for parameter in duplicate.parameters():
         nn.init.zeros_(parameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -118,7 +119,11 @@ def reason(error: Exception) -> str:
     >>> reason(RuntimeError("no compiler\nwas found\n\nSee also ..."))
     'no compiler was found'
     """
+    whole = str(error).strip()
+    text = " ".join(whole.partition("\n\n")[0].partition("Explanation:")[0].split())
     if type(error).__name__ == "FailOnRecompileLimitHit":
-        return "values in Python that change from step to step need other code too often"
-    text = str(error).strip().partition("\n\n")[0].partition("Explanation:")[0]
-    return " ".join(text.split()) or type(error).__name__
+        text = "values in Python that change from step to step need other code too often"
+    elif "data-dependent" in text.lower():
+        text = "a number is read back (.item(), or `if` on a tensor) while the step is computed"
+    places = re.findall(r'File "([^"]+)", line (\d+)', whole)
+    return (text or type(error).__name__) + (f" ({':'.join(places[-1])})" if places else "")

@@ -126,12 +126,15 @@ class StructureReport:
                     self.not_a_spec((section, index), kind, spec)
 
     def not_a_spec(self, path: ConfigPath, kind: str, value: Any) -> None:
+        which = f"ot list-components --kind {kind}"
         self.add(
             f"{format_config_path(path)} must be a mapping with `_type_: {kind}.…`, "
             f"got {_shown(value)}",
             "OT0309",
             path,
-            help=f"ot list-components --kind {kind}",
+            help=f"say which, too: {format_config_path(path)}._type_; {which}"
+            if isinstance(value, Mapping)
+            else which,
         )
 
     def imports(self) -> None:

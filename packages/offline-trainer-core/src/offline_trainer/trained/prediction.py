@@ -34,7 +34,14 @@ def predict_file(run: TrainedRun, input: Path, output: Path) -> int:
     datamodule = run.datamodule
     if not isinstance(datamodule, PredictsFromFile):
         key = run.prepared.data["data"].get("_type_", "the datamodule")
-        raise InputFileError(f"{key} cannot read new samples from a file: it has no new_samples()")
+        raise InputFileError(
+            f"{key} reads no new samples",
+            help="ot evaluate uses a run on other data of the same form: data.path=…",
+        )
+    if output.exists() and input.exists() and output.samefile(input):
+        raise InputFileError(
+            f"{output} is the input, which would be lost", help="choose another output"
+        )
     count = 0
     with closed_at_the_end(run.datamodule), prediction_file(output) as file:
         for rows in _rows(run, datamodule, input):
