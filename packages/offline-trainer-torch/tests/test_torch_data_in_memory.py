@@ -15,6 +15,7 @@ from model_constructor.errors import ParameterError
 from offline_trainer.data.arrays import Arrays
 from offline_trainer.data.batches import ArrayLoader
 from offline_trainer.data.order import EpochOrder
+from offline_trainer.errors import DivergedError
 from offline_trainer.experiment import run_experiment
 from offline_trainer.windows import placed_batches
 from offline_trainer_torch.engine import TorchEngine
@@ -111,3 +112,25 @@ def test_a_device_that_cannot_keep_the_arrays_is_told(
     with pytest.raises(ParameterError, match=message) as caught:
         data.keep_on_device(refuse if place else None)
     assert caught.value.parameter == ("on_device",)
+
+
+@pytest.mark.parametrize("row", [0, 49])
+def test_data_that_are_not_finite_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    row: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = config(tmp_path, "nan", split={"column": "part"})
+    with np.load(tmp_path / "data.npz") as file:
+        data = dict(file)
+    data["x"][row, 1] = np.nan
+    np.savez(tmp_path / "data.npz", **data, part=np.array(["train"] * 40 + ["val"] * 10))
+    if row < 40:
+        with pytest.raises(DivergedError, match="first in `x` of the batch") as caught:
+            run_experiment(found)
+        assert "the data hold it: leave out these rows" in (caught.value.help or "")
+    else:
+        run_experiment(found)
+        assert "the val loss at step 5 is nan" in capsys.readouterr().err

@@ -285,6 +285,8 @@ class Loop:
                 lambda: self.hooks.call("on_validation_batch_end", self.state),
             )
             self._measurements.log(values, stage)
+            if not math.isfinite(values.get("loss", 0.0)):
+                notice(f"the {stage} loss at step {self.state.global_step} is {values['loss']}")
             self.hooks.call("on_validation_end", self.state)
         finally:
             self.state.stage = "train"

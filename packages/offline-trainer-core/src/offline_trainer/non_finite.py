@@ -17,6 +17,14 @@ from offline_trainer.notices import notice
 
 OnNonfinite = Literal["raise", "skip", "rollback"]
 MOST_ROLLBACKS = 3
+_OF_STEP = (
+    "lower the learning rate, bound gradients with trainer.clip_grad_norm, or choose another "
+    "trainer.on_nonfinite"
+)
+_OF_DATA = (
+    "the data hold it: leave out these rows, fill them (transform.impute of data.table), or choose "
+    "another trainer.on_nonfinite"
+)
 
 
 class Place(NamedTuple):
@@ -85,8 +93,7 @@ class NonFiniteSteps:
         raise DivergedError(
             f"loss or gradient of step {first.step} is not finite{found} ({first.data}); "
             "its update was not applied",
-            help="lower the learning rate, bound gradients with trainer.clip_grad_norm, or choose "
-            "another trainer.on_nonfinite",
+            help=_OF_DATA if culprit is not None and culprit.endswith("of the batch") else _OF_STEP,
             place=to_blame,
         )
 
