@@ -166,7 +166,10 @@ class PixelTransform(Protocol):
         """
 
     def apply_pixels(self, pixels: Any, state: Json) -> Any:
-        """The pixels transformed, float32 (B, C, H, W); it may write to those that it gets."""
+        """The pixels transformed, float32 (B, C, H, W); it may write to those that it gets.
+
+        It is called in several threads at once, and is a function of its arguments alone.
+        """
 
 
 class BadImageError(ValueError):

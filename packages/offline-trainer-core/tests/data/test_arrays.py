@@ -254,3 +254,11 @@ def test_an_array_that_cannot_divide_is_named(tmp_path: Path, name: str, message
     np.savez(file, x=np.zeros(4), m=np.zeros((4, 2), int))
     with pytest.raises(ParameterError, match=message):
         Arrays(file, split={"groups": name, "test": 0.5}).setup("fit")
+
+
+def test_an_array_of_texts_alone_is_no_data(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    np.savez(file, who=np.repeat(["ann", "bob"], 5))
+    with pytest.raises(ParameterError, match="has no array but `who`") as caught:
+        Arrays(file, split={"groups": "who", "test": 0.5}).setup("fit")
+    assert caught.value.parameter == ("path",)

@@ -215,6 +215,8 @@ def truncated(path: Path) -> None:
         ({"splits": {"train": "a"}}, ("splits", "train"), "no split `a`: it is one data set"),
         ({"splits": {"val": "a"}}, ("splits",), "must name the one for training"),
         ({"splits": {"train": "a", "b": "c"}}, ("splits", "b"), "unknown key `b`"),
+        ({"splits": {"train": "a", "test": "a"}}, ("splits", "test"), "be both train and test"),
+        ({"columns": {}}, ("columns",), "no column of"),
         ({"splits": {"train": "a"}, "val_fraction": 0.5}, ("splits",), "leave out `split`"),
         ({"split": {"groups": "whom", "test": 0.5}}, ("split",), "has no column `whom`"),
     ],

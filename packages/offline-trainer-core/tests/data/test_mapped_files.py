@@ -35,3 +35,21 @@ def test_only_a_file_that_memory_cannot_hold_is_read_row_by_row(
     mapped = cast("Any", SimpleNamespace(base=told))
     assert mapped_for_rows(mapped) is mapped
     assert told.advice == advice
+
+
+def unknown(name: str) -> int:
+    raise ValueError("unrecognized configuration name")
+
+
+@pytest.mark.parametrize("sysconf", [None, unknown, lambda name: -1])
+def test_a_system_that_does_not_say_its_memory_is_told_nothing(
+    sysconf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sysconf is None:
+        monkeypatch.delattr(os, "sysconf")
+    else:
+        monkeypatch.setattr(os, "sysconf", sysconf)
+    monkeypatch.setattr(mmap, "MADV_RANDOM", 1, raising=False)
+    told = Told(-1, 4 * PAGE)
+    mapped_for_rows(cast("Any", SimpleNamespace(base=told)))
+    assert told.advice == ()

@@ -211,6 +211,33 @@ def test_patterns_choose_the_files_of_a_folder(tmp_path: Path) -> None:
     assert found("sub/*", "*.md", "a*") == ["a.txt", "d.md", "c.txt"]
     assert refused(path, pattern="*.rst").parameter == ("pattern",)
     assert "is no pattern" in refused(path, pattern="/etc/*").message
+    error = refused(path / "sub", pattern="../*.txt")
+    assert "leads out of the folder" in error.message
+    assert error.parameter == ("pattern",)
+
+
+def test_hidden_files_are_left_out_unless_the_pattern_names_them(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / ".above", a=b"a" * 9)
+    for name in (".b.txt", ".kept/a-1.txt", ".kept/.deep/c.txt"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(b"b" * 9)
+
+    def found(pattern: str) -> list[str]:
+        files = ready(path, block_length=4, pattern=pattern).input_files()
+        return [file.relative_to(path).as_posix() for file in files]
+
+    assert found("**/*.txt") == ["a.txt"]
+    assert found(".*.txt") == [".b.txt"]
+    assert found(".kept/**/*.txt") == [".kept/a-1.txt"]
+    assert found(".*/.*/*") == [".kept/.deep/c.txt"]
+
+
+def test_a_file_and_links_to_it_are_one(tmp_path: Path) -> None:
+    path = folder_of(tmp_path, b=b"b" * 9, c=b"c" * 9)
+    (path / "a.txt").symlink_to("c.txt")
+    (path / "d.txt").symlink_to("b.txt")
+    files = ready(path, block_length=4).input_files()
+    assert [file.name for file in files] == ["a.txt", "b.txt"]
 
 
 def test_the_library_of_python_is_a_text_that_is_there() -> None:

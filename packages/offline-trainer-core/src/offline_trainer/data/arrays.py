@@ -69,6 +69,12 @@ class Arrays(ArrayDataModule):
         """Open the files and split their rows."""
         arrays = self._read()
         labels = self._labels(arrays)
+        if not arrays:
+            raise ParameterError(
+                f"{self._path} has no array but `{self._split.by}`, which divides the rows",
+                parameter="path",
+                help="store an array of numbers beside it",
+            )
         for name, array in arrays.items():
             if array.dtype.kind not in _NUMERIC_KINDS:
                 raise ParameterError(

@@ -57,10 +57,19 @@ def mapped_for_rows(mapped: np.memmap[Any, Any]) -> np.memmap[Any, Any]:
     advice = getattr(mmap, "MADV_RANDOM", None)  # not on Windows
     whole: object = mapped.base
     if advice is not None and isinstance(whole, mmap.mmap):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if len(whole) > memory // 2:
+        memory = _memory_bytes()
+        if memory is not None and len(whole) > memory // 2:
             whole.madvise(advice)
     return mapped
+
+
+def _memory_bytes() -> int | None:
+    """The memory of this machine; None where the system does not say."""
+    try:
+        page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no such function, name, or answer
+        return None
+    return page * pages if page > 0 and pages > 0 else None
 
 
 def read_text(path: Path) -> str:

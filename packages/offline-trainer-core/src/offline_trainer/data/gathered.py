@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from offline_trainer.data.batches import ArrayLoader, Batch, Loader
 from offline_trainer.data.module import ArrayDataModule
@@ -13,20 +14,34 @@ NUMBER = "number"
 """The one array of what `load` returns: int64 (N,), what `gather` gets."""
 
 
-class GatheredLoader:
-    """The batches of one epoch, from batches of numbers; iterable as often as wanted."""
+_Gather: TypeAlias = Callable[[Indices], Batch]
 
-    def __init__(self, numbers: ArrayLoader, gather: Callable[[Indices], Batch]) -> None:
+
+class GatheredLoader:
+    """The batches of one epoch, from batches of numbers; iterable as often as wanted.
+
+    Args:
+        numbers: Batches with the field `NUMBER`.
+        gather: From such numbers to a batch.
+        applied: Applies it to each of them, in their order, such as in threads.
+    """
+
+    def __init__(
+        self,
+        numbers: ArrayLoader,
+        gather: _Gather,
+        applied: Callable[[_Gather, Iterable[Indices]], Iterator[Batch]] = map,
+    ) -> None:
         self._numbers = numbers
         self._gather = gather
+        self._applied = applied
 
     def __len__(self) -> int:
         """How many batches an iteration yields."""
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self._numbers:
-            yield self._gather(batch[NUMBER])
+        return self._applied(self._gather, (batch[NUMBER] for batch in self._numbers))
 
 
 class GatheredDataModule(ArrayDataModule):

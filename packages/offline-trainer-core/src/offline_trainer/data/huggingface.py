@@ -152,6 +152,12 @@ class HuggingFace(GatheredDataModule):
     def _read_fields(self, data: SavedDataset) -> dict[str, Field]:
         known = data.table.column_names
         columns = {name: name for name in known} if self._columns is None else self._columns
+        if not columns:
+            raise ParameterError(
+                f"no column of {data.folder} is a field of the batch",
+                parameter="columns",
+                help=f"its columns are {', '.join(known)}" if known else "it has no columns",
+            )
         for field, column in columns.items():
             if column not in known:
                 raise ParameterError(
@@ -188,11 +194,19 @@ def _checked_splits(given: object) -> Mapping[str, str] | None:
             parameter="splits",
             help="splits: {train: train, val: validation}",
         )
-    for part in given:
+    part_of: dict[str, object] = {}
+    for part, name in given.items():
         if part not in PARTS:
             raise ParameterError(
                 f"unknown key `{part}`; the parts are {', '.join(PARTS)}",
                 parameter=("splits", part),
                 suggestions=close_matches(str(part), PARTS),
+            )
+        other = part_of.setdefault(str(name), part)
+        if other != part:
+            raise ParameterError(
+                f"split `{name}` cannot be both {other} and {part}",
+                parameter=("splits", part),
+                help="give each part a split of its own, or leave one out",
             )
     return given

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Sequence
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -21,18 +22,30 @@ _NEWLINE = 10
 
 
 def find_files(path: Path, patterns: Sequence[str]) -> list[Path]:
-    """A file itself, or the files of a folder that a pattern names, sorted.
+    """A file itself, or the files of a folder that a pattern names, sorted, each once.
+
+    What is hidden, by a name that begins with a dot, is left out unless the pattern begins so too.
 
     Raises:
-        ParameterError: There is none.
+        ParameterError: There is none, or a pattern leads out of the folder.
     """
     check_exists(path)
     if not path.is_dir():
         return [path]
     found: set[Path] = set()
     for pattern in patterns:
+        if ".." in PurePath(pattern).parts:
+            raise ParameterError(
+                f"{pattern!r} leads out of the folder {path}",
+                parameter="pattern",
+                help="let `path` be the folder that all files lie in or below",
+            )
         try:
-            found.update(each for each in path.glob(pattern) if each.is_file())
+            found.update(
+                each
+                for each in path.glob(pattern)
+                if not _is_hidden(each.relative_to(path), pattern) and each.is_file()
+            )
         except (ValueError, NotImplementedError) as error:
             raise ParameterError(
                 f"{pattern!r} is no pattern of files: {error}",
@@ -45,7 +58,17 @@ def find_files(path: Path, patterns: Sequence[str]) -> list[Path]:
             parameter="pattern",
             help="'*.txt' looks into the folder alone, '**/*.txt' also into those below",
         )
-    return sorted(found)
+    distinct: dict[Path, Path] = {}  # a file and a link to it could end in two parts
+    for each in sorted(found):
+        distinct.setdefault(each.resolve(), each)
+    return list(distinct.values())
+
+
+def _is_hidden(file: Path, pattern: str) -> bool:
+    """Whether a name in a path begins with a dot that none in the pattern says."""
+    named = [part for part in PurePath(pattern).parts if part.startswith(".")]
+    hidden = (part for part in file.parts if part.startswith("."))
+    return any(not any(fnmatch(part, each) for each in named) for part in hidden)
 
 
 def python_library() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, Any], list[str]]] = {
     ),
     "no image": (lambda: DOG.write_text("hello"), {}, ["pets/dog/001.png is no PNG or JPEG"]),
     "an empty file": (lambda: DOG.write_bytes(b""), {}, ["pets/dog/001.png is empty"]),
+    "a device": (
+        lambda: (DOG.unlink(), DOG.symlink_to("/dev/null")),
+        {},
+        ["pets/dog/001.png is not a file"],
+    ),
+    "a device of a table": (
+        in_table("pets/dog/004.png", "/dev/null"),
+        OF_TABLE,
+        ["t.csv, line 6: image ", "/dev/null is not a file"],
+    ),
     "a missing folder": (
         nothing,
         {"path": "pest"},
@@ -267,3 +278,16 @@ def test_a_transform_that_fails_is_told_with_the_image(
     write_folder(tmp_path, 3)
     with pytest.raises(ValueError, match=said):
         Images(tmp_path, transforms=[Odd(does)]).setup("fit")
+
+
+@pytest.mark.parametrize("limit", [40, 20])  # Pillow warns of 64 pixels, and raises an error
+def test_a_vast_image_is_refused(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, 3)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", limit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        data = Images(tmp_path)
+        with pytest.raises(ValueError, match=f"000.png has more than {limit} pixels"):
+            data.setup("fit")

@@ -152,6 +152,8 @@ GOOD = idx(np.arange(24).reshape(2, 3, 4))
         ("a", GOOD + b"0", "is damaged: it has 25 values"),
         ("a", GOOD[:9], "is damaged"),
         ("a", b"\0\0\x0d" + GOOD[3:], "is no idx file of uint8: it begins with 00 00 0d 03"),
+        ("a", bytes([0, 0, 8, 65]) + b"\0\0\0\1" * 65 + b"0", "is damaged"),
+        ("a", bytes([0, 0, 8, 4]) + bytes(4) + b"\xff" * 12, "is damaged"),
         ("a", b"", "is no idx file"),
         ("a.gz", gzip.compress(GOOD, mtime=0)[:-9], "is damaged"),
         ("a.gz", GOOD, "is damaged"),

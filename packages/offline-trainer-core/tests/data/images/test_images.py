@@ -193,6 +193,49 @@ def test_many_images_are_said(
     assert capsys.readouterr().err == "ot: looking at 6 images, once before the run\n"
 
 
+def test_an_image_in_two_parts_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_folder(tmp_path / "pets", 6)
+    (folder / "copy.png").write_bytes((folder / "dog/004.png").read_bytes())
+    table = tmp_path / "t.csv"
+    rows = ["cat/000.png,cat,train", "cat/000.png,cat,train", "dog/001.png,dog,train"]
+    rows += ["owl/002.png,owl,train", "dog/004.png,dog,val"]
+
+    def said(*more: str) -> str:
+        text = "\n".join(f"pets/{row}" for row in [*rows, *more])
+        table.write_text(f"path,label,part\n{text}\n")
+        opened(table, split={"column": "part"})
+        return capsys.readouterr().err
+
+    assert said() == ""
+    assert said("dog/001.png,dog,test") == (
+        f"ot: 1 image is in more than one part; the first: {table}, line 7: image "
+        f"{folder}/dog/001.png of test is the same as {table}, line 4: image "
+        f"{folder}/dog/001.png of train\n"
+    )
+    told = said("cat/003.png,cat,val", "copy.png,dog,test", "dog/001.png,dog,test")
+    assert told.startswith("ot: 2 images are in more than one part; the first: ")
+    assert f"copy.png of test is the same as {table}, line 6: image" in told
+
+
+def test_few_large_images_are_held_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(Normalise):
+        """Notes how many images come together."""
+
+        def fit_pixels(self, batches: Any) -> Any:
+            counts.extend(len(pixels) for pixels in batches)
+            return {}
+
+        def apply_pixels(self, pixels: Any, state: Any) -> Any:
+            return pixels
+
+    folder = write_folder(tmp_path / "pets", 5)
+    for size, expected in ((8 * 8 * 3 * 2, [2, 2, 1]), (1, [1] * 5), (1 << 20, [5])):
+        counts: list[int] = []
+        monkeypatch.setattr(module, "_BLOCK_BYTES", size)
+        opened(folder, transforms=[Counting()])
+        assert counts == expected
+
+
 def test_new_images_lie_anywhere_below_a_folder(tmp_path: Path) -> None:
     data = opened(write_folder(tmp_path / "pets", 6), batch_size=4)
     write_folder(tmp_path / "new" / "deeper", 5)

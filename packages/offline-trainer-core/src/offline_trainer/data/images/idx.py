@@ -51,4 +51,7 @@ def read_idx(path: Path) -> Array:
             f"{path} is damaged: it has {len(values)} values for the shape {shape}",
             parameter="path",
         )
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except ValueError as error:  # more dimensions, or larger ones, than an array can have
+        raise ParameterError(f"{path} is damaged: {error}", parameter="path") from error

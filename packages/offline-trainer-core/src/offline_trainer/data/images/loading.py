@@ -13,38 +13,10 @@ from typing import TypeVar
 
 from numpy.random import Generator, Philox
 
-from offline_trainer.data.batches import ArrayLoader, Batch
-from offline_trainer.data.order import Indices
-
 _AHEAD = 2  # items for each thread that are made or wait to be taken
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
-
-ROW = "row"
-"""The one field of the batches that an `ImageLoader` turns into images."""
-
-
-class ImageLoader:
-    """The batches of one epoch; iterable as often as wanted.
-
-    Args:
-        rows: Batches of the numbers of images, as the field `ROW`.
-        make: From such numbers to a batch; called in threads.
-        workers: How many threads; 0 to make each batch when it is asked for.
-    """
-
-    def __init__(self, rows: ArrayLoader, make: Callable[[Indices], Batch], workers: int) -> None:
-        self._rows = rows
-        self._make = make
-        self._workers = workers
-
-    def __len__(self) -> int:
-        """How many batches an iteration yields."""
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return in_order(self._make, (batch[ROW] for batch in self._rows), self._workers)
 
 
 def in_order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,11 @@ import numpy as np
 from model_constructor.errors import ParameterError
 from model_constructor.foreign import error_text
 from offline_trainer.data.batches import Array, ArrayLoader, Batch
+from offline_trainer.data.gathered import NUMBER, GatheredLoader
 from offline_trainer.data.images.folder import read_levels
-from offline_trainer.data.images.loading import ROW, ImageLoader, image_random, in_order
+from offline_trainer.data.images.loading import image_random, in_order
 from offline_trainer.data.images.pillow import channels, checked_mode, require_pillow
+from offline_trainer.data.images.shared import say_shared
 from offline_trainer.data.images.sources import Source, open_new, open_source
 from offline_trainer.data.images.steps import ImageSteps, UnusableImageError, as_pixels
 from offline_trainer.data.module import ArrayDataModule, Parts, check_at_least
@@ -32,6 +35,7 @@ from offline_trainer.protocols import BadImageError, NewSamples, Values
 from offline_trainer.run.input_files import InputFile
 
 _BLOCK = 64  # images that are looked at together before a run
+_BLOCK_BYTES = 64 << 20  # and so many bytes of them at most
 _NOTABLE_IMAGES = 100_000  # what some threads need a minute for
 
 
@@ -108,15 +112,17 @@ class Images(ArrayDataModule):
         self._labels = self._numbers(labels, parts, source)
         self._look_at_all(source, parts.train)
         self._fitted = True
-        return {ROW: np.arange(source.length)}, parts
+        say_shared(source.images, parts)
+        return {NUMBER: np.arange(source.length)}, parts
 
     def input_files(self) -> list[Path | InputFile]:
         """The images, hashed when they were looked at; the table; idx files."""
         return self._opened().images.input_files()
 
-    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> ImageLoader:
+    def batches_of(self, rows: ArrayLoader, epoch: int | None) -> GatheredLoader:
         """The batches of images, where ``rows`` has their numbers."""
-        return ImageLoader(rows, partial(self._batch, self._opened(), epoch), self._workers)
+        make = partial(self._batch, self._opened(), epoch)
+        return GatheredLoader(rows, make, partial(in_order, workers=self._workers))
 
     def transform_state(self) -> Json:
         """The classes, the shape (C, H, W) of the images, what each transform has learned."""
@@ -148,10 +154,10 @@ class Images(ArrayDataModule):
     def new_samples(self, path: Path) -> Iterator[NewSamples]:
         """The images below a folder, of a table or of idx files, or one, as the run evaluates."""
         source = open_new(path, self._image, self._delimiter)
-        rows = ArrayLoader({ROW: np.arange(source.length)}, batch_size=self._batch_size)
+        rows = ArrayLoader({NUMBER: np.arange(source.length)}, batch_size=self._batch_size)
         make = partial(self._pixels, source, None)
         start = 0
-        for x in in_order(make, (batch[ROW] for batch in rows), self._workers):
+        for x in in_order(make, (batch[NUMBER] for batch in rows), self._workers):
             stop = start + len(x)
             columns = {name: values[start:stop] for name, values in source.carried.items()}
             yield NewSamples({"x": x}, columns)
@@ -183,14 +189,15 @@ class Images(ArrayDataModule):
         if source.length >= _NOTABLE_IMAGES:
             notice(f"looking at {source.length} images, once before the run")
         shape = self._shape
+        at_once = min(_BLOCK, max(1, _BLOCK_BYTES // math.prod(shape)))
         is_train = np.zeros(source.length, bool)
         is_train[train] = True
         all_seen = False
 
         def training() -> Iterator[Array]:
             nonlocal all_seen
-            blocks = ArrayLoader({ROW: np.arange(source.length)}, batch_size=_BLOCK)
-            for images in in_order(look, (block[ROW] for block in blocks), self._workers):
+            blocks = ArrayLoader({NUMBER: np.arange(source.length)}, batch_size=at_once)
+            for images in in_order(look, (block[NUMBER] for block in blocks), self._workers):
                 if images:
                     yield as_pixels(images, shape)
             all_seen = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ _CHANNELS = {"RGB": 3, "L": 1}
 
 
 def require_pillow() -> None:
-    """Look for Pillow without importing it.
+    """Look for Pillow without importing it, and let what it warns of in vast images be an error.
 
     Raises:
         ParameterError: It is not installed.
@@ -31,6 +32,8 @@ def require_pillow() -> None:
         raise ParameterError(
             "to read images, Pillow is needed, which is not installed", help=INSTALL
         )
+    # Its own error comes at twice the size only.
+    warnings.filterwarnings("error", message=".*decompression bomb")
 
 
 def checked_mode(mode: object) -> str:
@@ -60,7 +63,8 @@ def decoded(content: bytes, mode: str) -> Image:
     left out.
 
     Raises:
-        BadImageError: It is no such file, or a damaged one.
+        BadImageError: It is no such file, a damaged one, or has more pixels than Pillow takes for
+            safe.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -69,6 +73,10 @@ def decoded(content: bytes, mode: str) -> Image:
     except UnidentifiedImageError as error:
         raise BadImageError(
             "is no PNG or JPEG" if content else "is empty", help="take it out, or replace it"
+        ) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadImageError(
+            f"has more than {Image.MAX_IMAGE_PIXELS} pixels", help="make it smaller before"
         ) from error
     except Exception as error:
         raise _damaged(error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +32,9 @@ class StoredImages(Protocol):
 
     def check(self, row: int, mode: str) -> Image:
         """The same as `image`, the first time; what was in its file is noted."""
+
+    def hashes(self) -> Mapping[int, str]:
+        """The hash of the file of each that was checked; none where it has no file of its own."""
 
     def input_files(self) -> list[Path | InputFile]:
         """The files that were read."""
@@ -73,6 +77,10 @@ class ImageFiles:
         named = f"image {self._files[row]}"
         return named if self._place is None else f"{self._place(row)}: {named}"
 
+    def hashes(self) -> Mapping[int, str]:
+        """The hash of each file that was checked."""
+        return {row: file.sha256 for row, file in self._seen.items()}
+
     def input_files(self) -> list[Path | InputFile]:
         """The table and all files that were checked."""
         seen = [self._seen[row] for row in sorted(self._seen)]
@@ -81,6 +89,8 @@ class ImageFiles:
     def _content(self, row: int) -> bytes:
         path = self._files[row]
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device may never end
+                raise BadImageError("is not a file")
             return path.read_bytes()
         except FileNotFoundError as error:
             names = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -118,6 +128,10 @@ class IdxImages:
         """Its file and its number in that."""
         path, number = self._at[row]
         return f"{path}, image {number} (from 0)"
+
+    def hashes(self) -> Mapping[int, str]:
+        """None: a file holds many."""
+        return {}
 
     def input_files(self) -> list[Path | InputFile]:
         """The files of the images and of their labels."""
