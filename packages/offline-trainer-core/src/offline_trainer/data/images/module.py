@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ from offline_trainer.protocols import BadImageError, NewSamples, Values
 from offline_trainer.run.input_files import InputFile
 
 _BLOCK = 64  # images that are looked at together before a run
+_TRIED = 16  # images whose time decides on threads
+_WORTH_A_THREAD = 0.4e-3  # seconds for an image
 _BLOCK_BYTES = 64 << 20  # and so many bytes of them at most
 _NOTABLE_IMAGES = 100_000  # what some threads need a minute for
 
@@ -59,7 +62,8 @@ class Images(ArrayDataModule):
             table or the levels of the folder.
         shuffle: Whether training visits the images in a new random order in each epoch.
         drop_last: Whether training leaves out a last batch with fewer images.
-        workers: Threads that decode and transform; 0 for the training's own. It changes no batch.
+        workers: Threads that decode and transform; 0 for the training's own, which is also used
+            where images are so small that threads would cost more. It changes no batch.
         seed: Seed of split, order and augmentation; the run's seed if None.
     """
 
@@ -89,7 +93,7 @@ class Images(ArrayDataModule):
         self._image, self._delimiter = image, checked_delimiter(delimiter)
         self._target = target
         self._split = read_split(split, 0.0, 0.0, None)
-        self._workers = workers
+        self._workers = self._threads = workers
         self._steps = ImageSteps(transforms)
         declared = checked_categories(classes, "classes")
         self._classes = Pipeline(
@@ -122,7 +126,7 @@ class Images(ArrayDataModule):
     def batches_of(self, rows: ArrayLoader, epoch: int | None) -> GatheredLoader:
         """The batches of images, where ``rows`` has their numbers."""
         make = partial(self._batch, self._opened(), epoch)
-        return GatheredLoader(rows, make, partial(in_order, workers=self._workers))
+        return GatheredLoader(rows, make, partial(in_order, workers=self._threads))
 
     def transform_state(self) -> Json:
         """The classes, the shape (C, H, W) of the images, what each transform has learned."""
@@ -211,6 +215,16 @@ class Images(ArrayDataModule):
         if not all_seen:
             for _ in training():
                 pass
+        self._threads = self._worthwhile_threads(source)
+
+    def _worthwhile_threads(self, source: Source) -> int:
+        """None where an image is made faster than threads take turns in Python."""
+        tried = range(min(_TRIED, source.length))
+        started = time.perf_counter()
+        for row in tried:
+            self._image_pixels(source, None, row)
+        taken = time.perf_counter() - started
+        return self._workers if taken > _WORTH_A_THREAD * len(tried) else 0
 
     def _batch(self, source: Source, epoch: int | None, rows: Indices) -> Batch:
         try:
