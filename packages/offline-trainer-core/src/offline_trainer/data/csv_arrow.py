@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -27,10 +28,11 @@ from offline_trainer.data.columns import numbers_that_are_missing
 from offline_trainer.data.csv_table import CsvTable, checked_header
 from offline_trainer.data.files import check_exists
 from offline_trainer.data.order import Indices
+from offline_trainer.data.threads import in_order
 from offline_trainer.protocols import Values
 
-_CHUNK_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 22
+_CHUNK_BYTES = 1 << 22
+_THREADS = 2
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
@@ -122,26 +124,31 @@ class FastCsvTable:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        start = 0
-        try:
-            reader = arrow_csv.open_csv(
-                self._path,  # which pyarrow unpacks by its name
+        convert = arrow_csv.ConvertOptions(
+            include_columns=list(names),
+            column_types=dict.fromkeys(names, pa.type_for_alias(type_)),
+            null_values=list(missing),
+        )
+
+        def parse(lines: bytes) -> Any:
+            return arrow_csv.read_csv(
+                pa.BufferReader(lines),
                 arrow_csv.ReadOptions(
-                    column_names=self.names, skip_rows=1, block_size=_BLOCK_BYTES
+                    column_names=self.names, use_threads=False, block_size=len(lines) + 1
                 ),
                 arrow_csv.ParseOptions(delimiter=self._delimiter, ignore_empty_lines=False),
-                arrow_csv.ConvertOptions(
-                    include_columns=list(names),
-                    column_types=dict.fromkeys(names, pa.type_for_alias(type_)),
-                    null_values=list(missing),
-                ),
+                convert,
             )
-            for piece in reader:
+
+        start = 0
+        try:
+            # pyarrow's own threads need the whole table in memory, its stream uses one.
+            for piece in in_order(parse, _below_header(self._path), _THREADS):
                 if self._plain is None or start + len(piece) > self._plain.rows:
                     break
                 yield piece, start
                 start += len(piece)
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, EOFError, zlib.error):
             self._plain = None
         release_unused()
         if self._plain is not None and start != self._plain.rows:
@@ -211,6 +218,13 @@ def _are_cells(symbols: npt.NDArray[np.uint8], starts: Indices, delimiter: str) 
     return bool(
         is_border[symbols[quotes[::2] - 1]].all() and is_border[symbols[quotes[1::2] + 1]].all()
     )
+
+
+def _below_header(path: Path) -> Iterator[bytes]:
+    """The lines below the first, some at a time."""
+    lines = _whole_lines(path)
+    first = next(lines, b"").partition(b"\n")[2]
+    yield from filter(None, chain([first], lines))
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

@@ -12,8 +12,9 @@ import pytest
 from small_images import CLASSES, numbers, pixels, write_folder, write_image
 
 from offline_trainer.data.images import module
-from offline_trainer.data.images.loading import image_random, in_order
+from offline_trainer.data.images.loading import image_random
 from offline_trainer.data.images.module import Images
+from offline_trainer.data.threads import in_order
 from offline_trainer.data.transforms.colour_jitter import ColourJitter
 from offline_trainer.data.transforms.crop import Crop
 from offline_trainer.data.transforms.flip import Flip

@@ -16,7 +16,7 @@ from model_constructor.foreign import error_text
 from offline_trainer.data.batches import Array, ArrayLoader, Batch
 from offline_trainer.data.gathered import NUMBER, GatheredLoader
 from offline_trainer.data.images.folder import read_levels
-from offline_trainer.data.images.loading import image_random, in_order
+from offline_trainer.data.images.loading import image_random
 from offline_trainer.data.images.pillow import channels, checked_mode, require_pillow
 from offline_trainer.data.images.shared import say_shared
 from offline_trainer.data.images.sources import Source, open_new, open_source
@@ -26,6 +26,7 @@ from offline_trainer.data.order import Indices
 from offline_trainer.data.split import divide, read_split
 from offline_trainer.data.table_files import checked_delimiter
 from offline_trainer.data.table_predictions import predicted_columns
+from offline_trainer.data.threads import in_order
 from offline_trainer.data.transforms.categories import checked_categories
 from offline_trainer.data.transforms.ordinal import Ordinal
 from offline_trainer.data.transforms.pipeline import Pipeline, Step
