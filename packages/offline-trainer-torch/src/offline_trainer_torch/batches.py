@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,28 @@ def place(value: Any, device: torch.device) -> Any:
         return _from_array(np.asarray(value), device)
     move = getattr(value, "to", None)
     return move(device) if move is not None else value
+
+
+def place_block(
+    arrays: Mapping[str, Any], batch_size: int, device: torch.device
+) -> list[dict[str, Any]]:
+    """The batches that lie one after the other in arrays, all of them on the device.
+
+    Args:
+        arrays: By field, each (N, ...).
+        batch_size: Rows of a batch; the last may have fewer.
+        device: Where to.
+    """
+    placed = place(dict(arrays), device)
+    fields = [_split(values, batch_size) for values in placed.values()]
+    return [dict(zip(placed, batch, strict=True)) for batch in zip(*fields, strict=True)]
+
+
+def _split(values: Any, size: int) -> Sequence[Any]:
+    """Rows in portions; text and objects are no tensors."""
+    if isinstance(values, torch.Tensor):
+        return torch.split(values, size)
+    return [values[first : first + size] for first in range(0, len(values), size)]
 
 
 def to_numpy(value: Any) -> Any:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Literal
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.notices import notice
+from offline_trainer_torch.compiler import compiler, is_of_compiler, layout, reason
+from offline_trainer_torch.gradients import Clipping
+from offline_trainer_torch.planned import PlannedOptimizer
+
+if TYPE_CHECKING:  # imports torch's compiler, which takes as long as torch itself
+    from offline_trainer_torch.compiled_updates import CompiledUpdates
 
 Compile = Literal["none", "model", "step"]
 _CHOICES = ("none", "model", "step")
@@ -47,6 +50,36 @@ def step_options(chosen: Compile, cuda_graph: bool, device: torch.device) -> dic
     if chosen == "step":
         return {"options": {**_RANDOM, **_NO_ASSERTS, "triton.cudagraphs": cuda_graph}}
     return {"backend": "cudagraphs"} if cuda_graph else None
+
+
+def compiled_updates(
+    options: Mapping[str, Any] | None,
+    models: Mapping[str, nn.Module],
+    optimizers: Mapping[str, PlannedOptimizer],
+    autocast: Callable[[], AbstractContextManager[object]],
+    scaler: torch.amp.GradScaler | None,
+    clipping: Clipping,
+    example: Any,
+    device: torch.device,
+) -> CompiledUpdates | None:
+    """What carries updates out as compiled code; None where it is not wanted or, told, cannot be.
+
+    Args:
+        options: Of `step_options`.
+        scaler: For fp16, else None.
+        example: The first training batch, on the device.
+
+    For the others see `CompiledUpdates`.
+    """
+    if options is None:
+        return None
+    from offline_trainer_torch.compiled_updates import CompiledUpdates, why_not
+
+    why = why_not(optimizers, scaler)
+    if why is not None:
+        notice(f"the step is not compiled: {why}")
+        return None
+    return CompiledUpdates(models, optimizers, autocast, clipping, example, device, options)
 
 
 def compile_models(models: Mapping[str, nn.Module]) -> None:
@@ -85,45 +118,3 @@ def _compiled_call(name: str, model: nn.Module) -> Callable[..., Any]:
         return found
 
     return call
-
-
-def compiler() -> Any:
-    """`torch.compile`, with limits that each compiled function has for itself where it can."""
-    return partial(torch.compile, isolate_recompiles=True) if can_isolate() else torch.compile
-
-
-def can_isolate() -> bool:
-    """Whether this torch counts how often it compiles for each compiled function."""
-    return "isolate_recompiles" in inspect.signature(torch.compile).parameters
-
-
-def layout(value: Any) -> Any:
-    """Shapes and dtypes of nested tensors and arrays; of anything else, its type."""
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        return value.shape, value.dtype
-    if isinstance(value, dict):
-        return {key: layout(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [layout(item) for item in value]
-    return type(value)
-
-
-def is_of_compiler(error: Exception) -> bool:
-    """Whether an error came out of compiling, not out of what was compiled."""
-    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
-
-
-def reason(error: Exception) -> str:
-    """What a compiler says, without what it says to its own developers, as one line.
-
-    >>> reason(RuntimeError("no compiler\nwas found\n\nSee also ..."))
-    'no compiler was found'
-    """
-    whole = str(error).strip()
-    text = " ".join(whole.partition("\n\n")[0].partition("Explanation:")[0].split())
-    if type(error).__name__ == "FailOnRecompileLimitHit":
-        text = "values in Python that change from step to step need other code too often"
-    elif "data-dependent" in text.lower():
-        text = "a number is read back (.item(), or `if` on a tensor) while the step is computed"
-    places = re.findall(r'File "([^"]+)", line (\d+)', whole)
-    return (text or type(error).__name__) + (f" ({':'.join(places[-1])})" if places else "")

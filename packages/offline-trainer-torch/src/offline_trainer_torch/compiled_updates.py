@@ -29,8 +29,10 @@ from offline_trainer.notices import notice
 from offline_trainer.protocols import Update
 from offline_trainer_torch.bare_step import has_hooks, hooks_of
 from offline_trainer_torch.batches import PlacedWindow
-from offline_trainer_torch.compilation import (
+from offline_trainer_torch.compiler import (
     can_isolate,
+    captures_a_graph,
+    compiler,
     is_of_compiler,
     layout,
     reason,
@@ -123,7 +125,6 @@ class CompiledUpdates:
         example: The first training batch, on the device.
         device: Where they are.
         options: Further arguments of `torch.compile`.
-        is_replayed: Whether they make a graph that is captured once and replayed.
 
     Attributes:
         gave_up: Whether the rest of the run is left to torch's operations; saved with it.
@@ -138,7 +139,6 @@ class CompiledUpdates:
         example: Any,
         device: torch.device,
         options: Mapping[str, Any],
-        is_replayed: bool = False,
     ) -> None:
         self._models = models
         self._autocast = autocast
@@ -147,9 +147,8 @@ class CompiledUpdates:
         self._hooks = [hooks for each in optimizers.values() for hooks in hooks_of(each.optimizer)]
         self._layout = layout(example)
         self._statistics = statistics_of(models)
-        compiler: Any = torch.compile  # its annotations lack the last argument
-        self._compiled = compiler(self._update, fullgraph=True, isolate_recompiles=True, **options)
-        self._is_replayed = is_replayed
+        self._compiled = compiler()(self._update, fullgraph=True, **options)
+        self._is_replayed = captures_a_graph(options)
         self._groups: dict[tuple[str, ...], list[list[_Group]]] = {}
         self._known: set[tuple[tuple[str, ...], int]] = set()
         self.gave_up = False

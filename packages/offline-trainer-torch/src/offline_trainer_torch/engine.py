@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,11 +33,12 @@ from offline_trainer.errors import StateMismatchError
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Objective
 from offline_trainer_torch.averages import WeightAverages
-from offline_trainer_torch.batches import PlacedWindow, place, to_numpy
+from offline_trainer_torch.batches import PlacedWindow, place, place_block, to_numpy
 from offline_trainer_torch.compilation import (
     Compile,
     check_compile,
     compile_models,
+    compiled_updates,
     step_options,
 )
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
@@ -72,9 +73,6 @@ from offline_trainer_torch.step_parts import Mark
 from offline_trainer_torch.untrained import leave_untrained
 from offline_trainer_torch.updates import UpdateRunner
 from offline_trainer_torch.weight_modes import WeightModes
-
-if TYPE_CHECKING:  # imports torch's compiler, which takes as long as torch itself
-    from offline_trainer_torch.compiled_updates import CompiledUpdates
 
 
 class TorchEngine:
@@ -207,31 +205,18 @@ class TorchEngine:
             self._scaler,
             clipping,
             task.stays_at_nonfinite,
-            self._compiled(clipping, batch),
+            compiled_updates(
+                step_options(self._compile, self._cuda_graph, self.device),
+                self.models,
+                self.optimizers,
+                self._autocast,
+                self._scaler,
+                clipping,
+                batch,
+                self.device,
+            ),
         )
         self._step = 0
-
-    def _compiled(self, clipping: Clipping, batch: Any) -> CompiledUpdates | None:
-        options = step_options(self._compile, self._cuda_graph, self.device)
-        if options is None:
-            return None
-        from offline_trainer_torch.compiled_updates import CompiledUpdates, why_not
-
-        reason = why_not(self.optimizers, self._scaler)
-        if reason is not None:
-            notice(f"the step is not compiled: {reason}")
-            return None
-        is_replayed = self._cuda_graph and self.device.type == "cuda"
-        return CompiledUpdates(
-            self.models,
-            self.optimizers,
-            self._autocast,
-            clipping,
-            batch,
-            self.device,
-            options,
-            is_replayed,
-        )
 
     def train_step(self, window: Window) -> StepOutput:
         """One optimizer step over the window, for every update that the objective asks for.
@@ -269,9 +254,7 @@ class TorchEngine:
             arrays: By field, each (N, ...).
             batch_size: Rows of a batch; the last may have fewer.
         """
-        placed = place(dict(arrays), self.device)
-        fields = [_split(values, batch_size) for values in placed.values()]
-        return [dict(zip(placed, batch, strict=True)) for batch in zip(*fields, strict=True)]
+        return place_block(arrays, batch_size, self.device)
 
     def eval_step(self, batch: Any, stage: Stage) -> EvalOutput:
         """Loss, outputs and targets of one batch, without gradient, in evaluation mode."""
@@ -483,13 +466,6 @@ class TorchEngine:
             finally:
                 for part, training in modes:
                     part.training = training
-
-
-def _split(values: Any, size: int) -> Sequence[Any]:
-    """Rows in portions; text and objects are no tensors."""
-    if isinstance(values, torch.Tensor):
-        return torch.split(values, size)
-    return [values[first : first + size] for first in range(0, len(values), size)]
 
 
 def _combined(outputs: Sequence[StepOutput]) -> StepOutput:

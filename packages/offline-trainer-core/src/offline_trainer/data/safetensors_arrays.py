@@ -7,24 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from model_constructor.errors import ParameterError
-from offline_trainer.checkpoint.tensor_file import parse
+from offline_trainer.checkpoint.tensor_file import NUMPY_DTYPES, parse
 from offline_trainer.data.batches import Array
 from offline_trainer.data.files import mapped_for_rows, unreadable
 from offline_trainer.data.npy_files import check_equal_lengths, checked_array
 from offline_trainer.engine import HostTensor
 from offline_trainer.errors import DamagedCheckpointError
-
-_DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
 
 
 def map_safetensors(path: Path) -> dict[str, Array]:
@@ -49,11 +37,11 @@ def map_safetensors(path: Path) -> dict[str, Array]:
 
 
 def _array(tensor: HostTensor, place: str) -> Array:
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in NUMPY_DTYPES:
         raise ParameterError(
             f"{place} is {tensor.dtype}, which numpy does not have",
             parameter="path",
             help="store it as F32 or F16",
         )
-    flat = np.frombuffer(tensor.data, _DTYPES[tensor.dtype])
+    flat = np.frombuffer(tensor.data, NUMPY_DTYPES[tensor.dtype])
     return checked_array(flat.reshape(tensor.shape), place)

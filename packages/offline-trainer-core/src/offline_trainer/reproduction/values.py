@@ -10,20 +10,10 @@ import numpy as np
 
 from model_constructor.config.scalars import shorten
 from model_constructor.errors import ConfigPath, format_config_path
+from offline_trainer.checkpoint.tensor_file import NUMPY_DTYPES
 from offline_trainer.engine import HostTensor, Json
 
 _MISSING = object()
-_DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
 
 
 def tensor_difference(
@@ -60,7 +50,7 @@ def _element(tensor: HostTensor, at: int) -> str:
     if tensor.dtype == "BF16":  # the upper half of a float32
         half = np.frombuffer(tensor.data, "<u2")[at : at + 1]
         return str((half.astype("<u4") << 16).view("<f4")[0])
-    return str(np.frombuffer(tensor.data, _DTYPES[tensor.dtype])[at])
+    return str(np.frombuffer(tensor.data, NUMPY_DTYPES[tensor.dtype])[at])
 
 
 def plain_difference(first: Json, second: Json, path: ConfigPath = ()) -> str | None:
