@@ -24,6 +24,7 @@ from offline_trainer.errors import (
     StateMismatchError,
 )
 from offline_trainer.experiment import run_experiment
+from offline_trainer.testing.numpy_engine import NumpyEngine
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -492,6 +493,15 @@ def test_the_data_is_closed_when_a_run_ends_however_it_does(
     with pytest.raises(ComponentFailedError):
         run_experiment(config)
     assert Path("closed").read_text() == "1"  # of the step at which the callback failed
+
+
+def test_an_engine_that_can_be_closed_is_when_a_run_ends(
+    small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[object] = []
+    monkeypatch.setattr(NumpyEngine, "close", lambda engine: closed.append(engine), raising=False)
+    run_experiment(small_config())
+    assert len(closed) == 1
 
 
 def test_a_failing_callback_ends_the_run_with_its_name_and_hook(

@@ -40,6 +40,7 @@ def _torch_as_found() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.deterministic = False
     torch.set_float32_matmul_precision("highest")
+    torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
     torch.set_default_dtype(dtype)
 

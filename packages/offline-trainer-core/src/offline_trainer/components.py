@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -150,14 +150,13 @@ class Builder:
 
 
 @contextmanager
-def closed_at_the_end(datamodule: DataModule) -> Iterator[None]:
-    """A context after which the datamodule has let go of what it holds, if it has a ``close``."""
-    try:
+def closed_at_the_end(*parts: Any) -> Iterator[None]:
+    """A context after which parts of a run that have a ``close`` have let go of what they hold."""
+    with ExitStack() as stack:
+        for part in parts:
+            if hasattr(part, "close"):
+                stack.callback(part.close)
         yield
-    finally:
-        close = getattr(datamodule, "close", None)
-        if close is not None:
-            close()
 
 
 def best_engine(registry: Registry) -> str:

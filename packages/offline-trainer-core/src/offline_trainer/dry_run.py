@@ -96,7 +96,7 @@ def dry_run(
     if prepared.run.resume_from is not None:
         notice("run.resume_from is left out: a dry run starts from the first weights")
     parts = build_parts(prepared, allow_target=allow_target, with_loggers=False)
-    with closed_at_the_end(parts.datamodule):
+    with closed_at_the_end(parts.datamodule, parts.engine):
         require_context(parts.trainer, prepared, ("trainer",), "stop it before it writes")
         values = _one_step(prepared, parts)
         return _report(prepared, parts, values)

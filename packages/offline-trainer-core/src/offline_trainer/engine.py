@@ -260,6 +260,7 @@ class Engine(Protocol):
     memory, by field, all placed; `train_step` gets them as they are, ``is_placed``.
     ``parameter_counts() -> Mapping[str, tuple[int, int]]``, called after `setup`: for each model,
     how many parameters it has, and how many of them are trained.
+    ``close()``, called when the run has ended, however it did: what else was set in the process.
     """
 
     def prepare(self, run: RunSettings) -> str:

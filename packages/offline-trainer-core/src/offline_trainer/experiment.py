@@ -158,7 +158,7 @@ def run_experiment(
 
     resume = resume or run.resume_from
     directory, resumed = open_run_directory(Path(run.out_dir), resume, parts.saving.save_dir)
-    with directory, flag, closed_at_the_end(parts.datamodule):
+    with directory, flag, closed_at_the_end(parts.datamodule, parts.engine):
         resolved, shown = prepared.resolved, prepared.shown
         manifest = describe(
             prepared,
