@@ -53,10 +53,12 @@ class Part:
             ParameterError: The dataset cannot be sent to a worker.
         """
         self._plan.stand_at(epoch, start_batch)
-        made = self._start()
+        made = None
         try:
             while True:
                 try:
+                    if made is None:
+                        made = self._start()  # a worker may die before it returns
                     batch = next(made)
                 except StopIteration:
                     return
