@@ -156,6 +156,11 @@ def test_wrong_arguments_are_found_before_anything_is_built(
             ["nesterov"],
         ),
         (OptimizerFactory("optim_cls.SGD", args=[-1], kwargs={"momentum": 0}), "rate", []),
+        (
+            OptimizerFactory("optim_cls.Adam", kwargs={"differentiable": True}),
+            "cannot differentiate",
+            ["differentiable"],
+        ),
     ],
 )
 def test_what_the_class_refuses_is_found_before_there_is_a_model(

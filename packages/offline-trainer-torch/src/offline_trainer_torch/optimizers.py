@@ -17,7 +17,7 @@ from offline_trainer_torch.param_groups import check_groups, labels, make_groups
 from offline_trainer_torch.uncompiled import made
 
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
-_IMPLEMENTATION = frozenset({"fused", "foreach", "differentiable"})
+_IMPLEMENTATION = frozenset({"fused", "foreach"})
 _REFUSALS = (TypeError, ValueError, KeyError, IndexError)
 
 
@@ -25,7 +25,7 @@ class OptimizerFactory:
     """Builds an optimizer over the trainable parameters of a model.
 
     The fused implementation is used where there is one for the parameters, unless the arguments
-    say ``fused``, ``foreach`` or ``differentiable`` themselves.
+    say ``fused`` or ``foreach`` themselves.
 
     Args:
         type: A registry key, such as ``optim_cls.AdamW``.
@@ -63,6 +63,12 @@ class OptimizerFactory:
         Raises:
             ParameterError: It refuses them, such as a negative learning rate.
         """
+        if self.kwargs.get("differentiable"):
+            raise ParameterError(
+                "a run changes its weights in place, which torch cannot differentiate",
+                parameter=("kwargs", "differentiable"),
+                help="leave it out",
+            )
         optimizer_class = find_class(registry, self.type)
         self._try(optimizer_class, self.args, self.kwargs, "kwargs")
         signature = read_signature(optimizer_class)
