@@ -84,6 +84,18 @@ def test_what_is_left_out_is_said_with_the_reason(table: Path) -> None:
         assert remark in text
 
 
+@pytest.mark.parametrize(("last", "is_left_out"), [(149, True), (150, False), (101, False)])
+def test_numbers_that_count_the_rows_are_left_out(
+    tmp_path: Path, last: int, is_left_out: bool
+) -> None:
+    numbers = random.Random(0).sample([*range(100, 149), last], 50)
+    lines = [f"{number},{row / 8},{row % 7 / 4}" for row, number in enumerate(numbers)]
+    (tmp_path / "t.csv").write_text("\n".join(["number,size,price", *lines]) + "\n")
+    text = run_cli("data", "inspect", str(tmp_path / "t.csv"), "--yaml").stdout
+    assert ("number: its numbers count the rows" in text) is is_left_out
+    assert ("features:" in text) is is_left_out
+
+
 @pytest.mark.parametrize("target", ["price", "label"])
 def test_the_proposed_config_is_checked_trained_and_predicts(table: Path, target: str) -> None:
     made = run_cli("data", "inspect", "t.csv", "--target", target, "--yaml")

@@ -81,7 +81,18 @@ def left_out(column: ColumnSummary) -> str | None:
             return f"most of it are numbers, and {odd!r} is none"
         if column.distinct is None or len(column.distinct) > _MOST_CATEGORIES:
             return "it is text with too many values for categories"
-    return None
+    return "its numbers count the rows, as identifiers do" if _counts_rows(column) else None
+
+
+def _counts_rows(column: ColumnSummary) -> bool:
+    """Whether it has each whole number from the smallest to the largest, once."""
+    rows, distinct = column.known, column.distinct
+    return (
+        column.type == "number"
+        and rows == column.whole > _MOST_CLASSES
+        and column.largest - column.smallest + 1 == rows
+        and (distinct is None or len(distinct) == rows)
+    )
 
 
 def classes_of(goal: ColumnSummary) -> list[str] | None:
