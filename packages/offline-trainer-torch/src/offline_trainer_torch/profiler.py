@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ class Profiler:
 
     def on_fit_start(self, state: LoopState, control: Control) -> None:
         """Start."""
+        # torch's profiler tells on stderr, as of the highest level, that it starts and stops.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         self._profile = profile(
             schedule=self._schedule,
             on_trace_ready=lambda done: _write(done, state),
