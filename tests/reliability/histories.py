@@ -201,8 +201,9 @@ class History:
         )
 
     def _damage_one(self, path: Path, *, spare_manifest: bool) -> None:
-        files = sorted(path.iterdir())
-        file = self._random.choice(files[1:] if spare_manifest else files)
+        files = sorted(path.iterdir())[int(spare_manifest) :]
+        assert files, f"{path.name} has lost its files"  # as some mutants do at a crash
+        file = self._random.choice(files)
         content = file.read_bytes()
         at = self._random.randrange(len(content))
         if self._random.random() < 0.5:
@@ -242,6 +243,7 @@ class History:
         """Which save a checkpoint is; it has to be one that may be there, exactly as saved."""
         if checkpoint is None:
             return NOTHING
+        assert checkpoint.loop_state is not None, "a state that is not finite was saved"
         number: int = checkpoint.loop_state["save"]
         check_same(checkpoint, self.saves[number].save)
         return number

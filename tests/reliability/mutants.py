@@ -61,7 +61,7 @@ def _damage(seed: int, number: int) -> None:
 MUTANTS = (
     Mutant(mutations.files_not_synced, _crash, "was set aside"),
     Mutant(mutations.directory_not_synced_before_rename, _crash, "was set aside"),
-    Mutant(mutations.directory_not_synced_after_rename, _crash, "the pointer names"),
+    Mutant(mutations.directory_not_synced_after_rename, _crash, "is found, not"),
     Mutant(mutations.renamed_before_the_manifest, _crash, "was set aside"),
     Mutant(mutations.old_ones_removed_before_the_commit, _crash, "there was a checkpoint"),
     Mutant(mutations.pointed_to_before_the_commit, _crash, "the pointer names"),

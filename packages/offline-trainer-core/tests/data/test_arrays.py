@@ -262,3 +262,15 @@ def test_an_array_of_texts_alone_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="has no array but `who`") as caught:
         Arrays(file, split={"groups": "who", "test": 0.5}).setup("fit")
     assert caught.value.parameter == ("path",)
+
+
+def test_rows_that_are_not_finite_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = np.zeros((1200, 2, 3), np.float32), np.arange(1200)
+    x[17, 1, 2], x[40, 0], x[40, 1, 0] = np.nan, np.inf, -np.inf
+    np.savez(tmp_path / "data.npz", x=x, y=y, z=y.astype(np.float64))
+    Arrays(tmp_path / "data.npz").setup("fit")
+    (told,) = capsys.readouterr().err.splitlines()
+    assert f"array `x` of {tmp_path}/data.npz is not finite in 2 of its 1,200 rows" in told
+    assert "first in row 17 (from 0)" in told

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model_constructor.errors import ParameterError, close_matches
 from offline_trainer.data.batches import Array
 from offline_trainer.data.files import check_exists
@@ -19,15 +21,18 @@ from offline_trainer.data.npy_files import (
 )
 from offline_trainer.data.safetensors_arrays import map_safetensors
 from offline_trainer.data.split import Split, divide, read_split, undivided
+from offline_trainer.notices import notice
 
 _NUMERIC_KINDS = "biufc"
+_INEXACT_KINDS = "fc"
 
 
 class Arrays(ArrayDataModule):
     """Batches whose fields are recorded arrays, under their own names, shapes and dtypes.
 
-    The first dimension of every array counts the samples. A ``.npz`` file is read whole; all others
-    are memory-mapped, so they may be larger than memory.
+    The first dimension of every array counts the samples. A ``.npz`` file is read whole, and looked
+    through for values that are not finite; all others are memory-mapped, so they may be larger than
+    memory.
 
     Args:
         path: A ``.npz`` or ``.safetensors`` file with an array per field, a folder with a ``.npy``
@@ -81,6 +86,8 @@ class Arrays(ArrayDataModule):
                     f"array `{name}` of {self._path} is {array.dtype}, not numeric",
                     parameter="path",
                 )
+        if self._path.suffix == ".npz":
+            _tell_of_non_finite(self._path, arrays)
         length = len(next(iter(arrays.values())))
         if self._split == Split():
             return arrays, undivided(length)
@@ -130,4 +137,16 @@ class Arrays(ArrayDataModule):
             f"{self._path} is no .npz, .npy or .safetensors file, nor a folder of .npy files",
             parameter="path",
             help="tables are read by data.table, text by data.text",
+        )
+
+
+def _tell_of_non_finite(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Say which rows of arrays in memory hold NaN or infinities, which a mask may leave out."""
+    for name, array in arrays.items():
+        if array.dtype.kind not in _INEXACT_KINDS or np.isfinite(array).all():
+            continue
+        (rows,) = (~np.isfinite(array)).reshape(len(array), -1).any(axis=1).nonzero()
+        notice(
+            f"array `{name}` of {path} is not finite in {len(rows):,} of its {len(array):,} rows, "
+            f"first in row {rows[0]} (from 0): a loss of such values is not finite either"
         )
