@@ -1,7 +1,8 @@
-"""Evaluating: the mean loss over a whole set, and the metrics."""
+"""Evaluating: the mean loss over a whole set, and the metrics; and trying it on one batch."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,22 +29,57 @@ def evaluate(
     Evaluates averaged weights where there are some. Runs under RNG isolation, so that evaluating
     more often changes no training result.
     """
-    mean: RunningMean[None] = RunningMean(engine.read)
     with isolated_random_streams(engine), engine.averaged_weights():
+        return {
+            **_seen(engine, objective, metrics, batches, stage, on_batch_end),
+            **_computed(metrics),
+        }
+
+
+def rehearse(
+    engine: Engine, objective: Objective, metrics: Sequence[Metric], batches: Iterable[Any]
+) -> list[str]:
+    """Validate on few batches, so that what cannot work is found before the run.
+
+    Returns:
+        The names of what was measured; none if a metric has no value for so little.
+    """
+    with isolated_random_streams(engine), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of metrics that want more samples
+        values = _seen(engine, objective, metrics, batches, "val", lambda: None)
+        try:
+            names = [*values, *_computed(metrics)]
+        except ParameterError:
+            names = []
         for metric in metrics:
             metric.reset()
-        for batch in batches:
-            output = engine.eval_step(batch, stage)
-            if output.loss is not None:
-                mean.add(output.loss, output.logs, objective.weight(batch))
-            for index, metric in enumerate(metrics):
-                with _errors_of(index, output):
-                    metric.update(
-                        outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
-                    )
-            on_batch_end()
-        mean.read()
-        return {**mean.pop(), **_computed(metrics)}
+    return names
+
+
+def _seen(
+    engine: Engine,
+    objective: Objective,
+    metrics: Sequence[Metric],
+    batches: Iterable[Any],
+    stage: Stage,
+    on_batch_end: Callable[[], None],
+) -> dict[str, float]:
+    """Mean loss and logs of the batches, which all metrics have taken in."""
+    mean: RunningMean[None] = RunningMean(engine.read)
+    for metric in metrics:
+        metric.reset()
+    for batch in batches:
+        output = engine.eval_step(batch, stage)
+        if output.loss is not None:
+            mean.add(output.loss, output.logs, objective.weight(batch))
+        for index, metric in enumerate(metrics):
+            with _errors_of(index, output):
+                metric.update(
+                    outputs=output.outputs, targets=output.targets, batch=batch, stage=stage
+                )
+        on_batch_end()
+    mean.read()
+    return mean.pop()
 
 
 def _computed(metrics: Sequence[Metric]) -> dict[str, float]:

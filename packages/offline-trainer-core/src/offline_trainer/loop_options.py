@@ -22,6 +22,11 @@ class LoopOptions:
     accumulate_grad_batches: int = 1
     on_nonfinite: OnNonfinite = "raise"
 
+    @property
+    def validates(self) -> bool:
+        """Whether validations are due by themselves."""
+        return self.val_every_n_epochs is not None or self.val_every_n_steps is not None
+
     def length(self, epoch_length: int | None) -> RunLength:
         """How long the run is, a length in time left aside.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from model_constructor.errors import ParameterError, close_matches
+from offline_trainer.notices import notice
 
 Mode = Literal["min", "max"]
 MODES = ("min", "max")
@@ -39,6 +40,21 @@ def missing_metric(name: str, measured: Iterable[str]) -> ParameterError:
         parameter="monitor",
         suggestions=close_matches(name, known),
     )
+
+
+def tell_of_unmeasured(watched: Iterable[tuple[str, str]], measured: Collection[str]) -> None:
+    """Say which metric of validation is looked at and not there; some may come from elsewhere.
+
+    Args:
+        watched: Who looks at which, such as ``val_loss``.
+        measured: What a validation measures, such as ``loss``.
+    """
+    known = [f"val_{name}" for name in measured]
+    for who, name in watched:
+        if known and name.startswith("val_") and name not in known:
+            near = close_matches(name, known)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+            notice(f"{who} looks at `{name}`, which the validation does not measure; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

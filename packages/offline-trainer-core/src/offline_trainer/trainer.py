@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from model_constructor.errors import ConfigPath, ParameterError
@@ -14,12 +15,13 @@ from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, OptimizerPlan, Task
-from offline_trainer.evaluation import isolated_random_streams
+from offline_trainer.evaluation import isolated_random_streams, rehearse
 from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
 from offline_trainer.loop import Loop
 from offline_trainer.loop_options import LoopOptions
+from offline_trainer.monitor import tell_of_unmeasured
 from offline_trainer.non_finite import OnNonfinite
 from offline_trainer.notices import notice
 from offline_trainer.progress import Progress, choose_progress
@@ -168,7 +170,13 @@ class DefaultTrainer:
             with restoring(context.resume):
                 context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
-            context.engine.eval_step(context.example_batch, "val")
+            batches = _validation_batches(datamodule) if self._options.validates else None
+            if batches is None:
+                context.engine.eval_step(context.example_batch, "val")
+            else:
+                first = islice(context.limits.evaluation(batches), 1)
+                measured = rehearse(context.engine, context.objective, metrics, first)
+                tell_of_unmeasured(_watched(callbacks, scheduler_factory, context), measured)
         context.begin()
         progress = self._choose_progress(context.epoch_length)
         loop = Loop(
@@ -304,6 +312,23 @@ def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> No
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
     if loop.is_finished():
         notice("nothing is left to train; to go on, give the trainer a greater length")
+
+
+def _validation_batches(datamodule: DataModule) -> Iterable[Any] | None:
+    loader = getattr(datamodule, "val_dataloader", None)
+    return loader() if loader is not None else None
+
+
+def _watched(
+    callbacks: Sequence[Any], scheduler_factory: Any, context: RunContext
+) -> list[tuple[str, str]]:
+    """Which metric each callback and schedule looks at, of those that say so by ``monitor``."""
+    parts = [*zip(context.callback_names or _class_names(callbacks), callbacks, strict=True)]
+    if isinstance(scheduler_factory, Mapping):
+        parts += [(f"the schedule of {name}", each) for name, each in scheduler_factory.items()]
+    else:
+        parts.append(("the schedule", scheduler_factory))
+    return [(who, part.monitor) for who, part in parts if getattr(part, "monitor", None)]
 
 
 def _leave(loop: Loop) -> None:

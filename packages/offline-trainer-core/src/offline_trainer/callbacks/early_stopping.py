@@ -41,7 +41,8 @@ class EarlyStopping:
                 raise ParameterError(
                     f"{name} must be at least {least}, got {value}", parameter=name
                 )
-        self._monitor = Monitor(monitor, mode, min_delta)
+        self.monitor = monitor
+        self._metric = Monitor(monitor, mode, min_delta)
         self._patience = patience
         self._min_epochs = min_epochs
         self._best: float | None = None
@@ -62,7 +63,7 @@ class EarlyStopping:
         """Tell if there was nothing to look at."""
         if self._best is None and not self._without_improvement:
             notice(
-                f"cb.early_stopping never stops this run: `{self._monitor.name}` was not measured; "
+                f"cb.early_stopping never stops this run: `{self._metric.name}` was not measured; "
                 "is there validation data, and is it looked at before the end?"
             )
 
@@ -82,11 +83,11 @@ class EarlyStopping:
 
     @property
     def _of_training(self) -> bool:
-        return self._monitor.name.startswith("train_")
+        return self._metric.name.startswith("train_")
 
     def _look(self, state: LoopState, control: Control, times: str) -> None:
-        value = self._monitor.value(state.metrics)
-        if self._monitor.improves(value, self._best):
+        value = self._metric.value(state.metrics)
+        if self._metric.improves(value, self._best):
             self._best, self._best_step, self._without_improvement = value, state.global_step, 0
             return
         self._without_improvement += 1
@@ -97,7 +98,7 @@ class EarlyStopping:
         if self._best is not None:
             best = f"the best was {format_number(self._best)} at step {self._best_step}"
         notice(
-            f"stopped early at step {state.global_step}: {self._monitor.name} is "
+            f"stopped early at step {state.global_step}: {self._metric.name} is "
             f"{format_number(value)} and has not improved for {self._without_improvement} {times}; "
             f"{best}"
         )

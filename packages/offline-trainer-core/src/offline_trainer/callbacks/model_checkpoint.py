@@ -70,7 +70,7 @@ class ModelCheckpoint:
         self._every_n_steps = every_n_steps
         self._every_n_epochs = every_n_epochs
         self._after_validation = monitor is not None and not (every_n_steps or every_n_epochs)
-        self._monitor = monitor
+        self.monitor = monitor
         self._told_of_missing = False
 
     def on_train_step_end(self, state: LoopState, control: Control) -> None:
@@ -84,7 +84,7 @@ class ModelCheckpoint:
             return
         if self._after_validation:
             control.save = True
-        if (self._monitor or "").startswith("val_"):
+        if (self.monitor or "").startswith("val_"):
             self._look_for_monitor(state)
 
     def on_epoch_end(self, state: LoopState, control: Control) -> None:
@@ -100,9 +100,9 @@ class ModelCheckpoint:
 
     def _look_for_monitor(self, state: LoopState) -> None:
         """Say once that the metric is not there, where it should have been measured by now."""
-        if self._monitor is None or self._monitor in state.metrics or self._told_of_missing:
+        if self.monitor is None or self.monitor in state.metrics or self._told_of_missing:
             return
         self._told_of_missing = True
-        missing = missing_metric(self._monitor, state.metrics)
+        missing = missing_metric(self.monitor, state.metrics)
         near = f"; did you mean `{missing.suggestions[0]}`?" if missing.suggestions else ""
         notice(f"cb.model_checkpoint names no checkpoint the best: {missing.message}{near}")
