@@ -188,7 +188,8 @@ def test_mistakes_in_a_torch_config_are_all_found_without_importing_torch(
 
 
 def test_a_run_imports_little_besides_torch(experiments: Path, tmp_path: Path) -> None:
-    overrides = [f"run.out_dir={tmp_path / 'run'}", "trainer.max_steps=2"]
+    schedule = "{_type_: sched_factory.torch, type: sched_cls.StepLR, kwargs: {step_size: 1}}"
+    overrides = [f"run.out_dir={tmp_path / 'run'}", "trainer.max_steps=2", f"scheduler={schedule}"]
     config = str(experiments / "baseline.yaml")
     said = in_fresh_process(TRAINED.format(config=config, overrides=overrides))
     compiler, loaded = json.loads(said.splitlines()[-1])

@@ -69,15 +69,23 @@ def test_an_engine_without_optimizers_changes_nothing(
     assert not flushes()
 
 
-def test_all_threads_of_torch_flush() -> None:
+def test_all_threads_of_torch_flush_while_it_trains_and_only_then() -> None:
     code = """
 import torch
-from offline_trainer_torch.denormals import flushes, start_threads_flushing
-start_threads_flushing()
-assert not flushes()
-torch.zeros(1_000_000).mul_(1.0)
-torch.set_flush_denormal(True)
-assert not torch.full((1_000_000,), 2e-38).mul_(0.1).view(torch.int32).any()
+from offline_trainer_torch.denormals import Flushing
+
+def kept():
+    small = torch.full((1_000_000,), 2e-38).mul_(0.1)
+    return small.view(torch.int32).count_nonzero().item() / len(small)
+
+print(kept())
+for _ in range(2):
+    flushing = Flushing()
+    print(kept())
+    flushing.close()
+    print(kept())
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1.0", "0.0", "1.0", "0.0", "1.0"]

@@ -2,14 +2,16 @@
 
 A CPU computes with them many times slower than with others, and some optimizers' averages of
 gradients that have become zero get there after a few hundred steps, and stay. What flushes them to
-zero is a setting of the thread.
+zero is a setting of each thread, and a thread takes it over from the one that starts it.
 """
 
 from __future__ import annotations
 
+import ctypes
+
 import torch
 
-_OF_A_THREAD = 32768  # elements: torch splits no operation of fewer over its threads
+_PAUSE_HARD = 2  # omp_pause_hard of OpenMP 5.0
 
 
 def flushes() -> bool:
@@ -18,24 +20,22 @@ def flushes() -> bool:
     return not bool(smallest.mul_(0.5))
 
 
-def start_threads_flushing() -> None:
-    """Start torch's threads, if they do not run yet, as such that flush, once and for all.
-
-    They take the setting over from the thread that starts them, whose own stays as it is.
-    """
-    before = flushes()
-    torch.set_flush_denormal(True)
-    torch.zeros(torch.get_num_threads() * _OF_A_THREAD).mul_(0.5)
-    torch.set_flush_denormal(before)
-
-
 class Flushing:
-    """Lets this thread flush denormals to zero until it is closed."""
+    """Lets this thread, and those that torch computes with, flush denormals until it is closed."""
 
     def __init__(self) -> None:
         self._before = flushes()
-        torch.set_flush_denormal(True)
+        _flush(True)
 
     def close(self) -> None:
         """Go back to what was set before."""
-        torch.set_flush_denormal(self._before)
+        _flush(self._before)
+
+
+def _flush(wanted: bool) -> None:
+    """Set it for this thread, and end torch's: they start again with the next operation."""
+    torch.set_flush_denormal(wanted)
+    # Of the OpenMP library that torch is linked to; older ones do not have it.
+    pause = getattr(ctypes.CDLL(torch._C.__file__), "omp_pause_resource_all", None)
+    if pause is not None:
+        pause(_PAUSE_HARD)

@@ -41,7 +41,7 @@ from offline_trainer_torch.compilation import (
     compiled_updates,
     step_options,
 )
-from offline_trainer_torch.denormals import Flushing, start_threads_flushing
+from offline_trainer_torch.denormals import Flushing
 from offline_trainer_torch.devices import describe_device, make_deterministic, resolve_device
 from offline_trainer_torch.gradients import Clipping
 from offline_trainer_torch.host_tensors import HostCopies
@@ -143,8 +143,6 @@ class TorchEngine:
         torch.set_float32_matmul_precision(self._matmul_precision)
         if run.deterministic:
             make_deterministic()
-        if self._flushes:
-            start_threads_flushing()
         torch.manual_seed(run.seed)
         return describe_device(self.device)
 
@@ -183,8 +181,8 @@ class TorchEngine:
 
         torch's random streams are afterwards where they were before.
         """
-        if self._flushes and task.optimizers and self._flushing is None:
-            self._flushing = Flushing()
+        if self._flush_denormal and self.device.type == "cpu" and task.optimizers:
+            self._flushing = self._flushing or Flushing()
         names = [plan.name for plan in task.optimizers]
         with self.isolate_rng():
             self.models = {name: model.to(self.device) for name, model in task.models.items()}
@@ -456,10 +454,6 @@ class TorchEngine:
         if self._scaler is not None and scaler:
             self._scaler.load_state_dict(scaler)
         self._updates.forget(bool(values["engine"].get("gave_up_compiling")))
-
-    @property
-    def _flushes(self) -> bool:
-        return self._flush_denormal and self.device.type == "cpu"
 
     def _placed(self, window: Window) -> PlacedWindow:
         if len(window) == 1:

@@ -17,6 +17,7 @@ from model_constructor.signatures import CallOf
 from offline_trainer.engine import Interval
 from offline_trainer.protocols import RunLength, SchedulerBundle
 from offline_trainer_torch.arguments import find_class, refused
+from offline_trainer_torch.uncompiled import made
 
 AUTO = "auto"
 _SOME_LENGTH = 10_000
@@ -84,7 +85,8 @@ class SchedulerFactory:
         Raises:
             ParameterError: It refuses them, or watches a metric that nothing names.
         """
-        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+        stand_in = [nn.Parameter(torch.zeros(1))]
+        optimizer = made(partial(torch.optim.SGD, stand_in), lr=0.1, momentum=0.9)
         some = RunLength(_SOME_LENGTH * self.frequency, _SOME_LENGTH * self.frequency)
         self.for_length(some).build(optimizer, registry=registry)
 
@@ -106,11 +108,11 @@ class SchedulerFactory:
                 parameter="warmup" if warmup else "frequency",
                 help="train for longer, or choose a smaller one",
             )
-        made = copy.copy(self)
-        made.args = tuple(rest if item == AUTO else item for item in self.args)
-        made.kwargs = {name: rest if item == AUTO else item for name, item in self.kwargs.items()}
-        made.warmup = warmup
-        return made
+        fitted = copy.copy(self)
+        fitted.args = tuple(rest if item == AUTO else item for item in self.args)
+        fitted.kwargs = {name: rest if item == AUTO else item for name, item in self.kwargs.items()}
+        fitted.warmup = warmup
+        return fitted
 
     def _advances(self, length: RunLength) -> int:
         """How often a run of that length advances the schedule."""

@@ -16,7 +16,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 
-def made(make: partial[Optimizer], **kwargs: Any) -> Optimizer:
+def made(make: partial[Any], **kwargs: Any) -> Optimizer:
     """What ``make(**kwargs)`` makes.
 
     >>> import torch
@@ -26,7 +26,7 @@ def made(make: partial[Optimizer], **kwargs: Any) -> Optimizer:
     """
     kind: Any = make.func
     if not (isinstance(kind, type) and issubclass(kind, Optimizer)):
-        return make(**kwargs)
+        return make(**kwargs)  # type: ignore[no-any-return]
     optimizer = kind.__new__(kind)
     add = MethodType(inspect.unwrap(kind.add_param_group), optimizer)
     vars(optimizer)["add_param_group"] = add  # found before the class's, while it is made
