@@ -6,6 +6,7 @@ Most of it traces and does not generate code (`aot_eager`), which takes a compil
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -325,24 +326,60 @@ def to_zero(gradient: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.usefixtures("traced_only")
-@pytest.mark.parametrize("hook", ["parameter", "optimizer"])
+@pytest.mark.parametrize("compiled_before", [0, 3])
+@pytest.mark.parametrize("hook", ["parameter", "optimizer", "step"])
 def test_hooks_are_called(
     start_engine: Any,
     make_batches: Batches,
     capsys: pytest.CaptureFixture[str],
     hook: str,
+    compiled_before: int,
 ) -> None:
     batch = make_batches(6)[0]
     engine = start_engine(model(), example=batch.data, engine=TorchEngine(compile="step"))
+    losses(engine, [[batch]] * compiled_before)
     before = engine.snapshot().tensors["model"]["model.0.weight"]
+    optimizer = engine.optimizers["optimizer"].optimizer
     if hook == "parameter":
         engine.models["model"][0].weight.register_hook(to_zero)
-    else:
-        optimizer = engine.optimizers["optimizer"].optimizer
+    elif hook == "optimizer":
         optimizer.register_step_pre_hook(lambda self, *_: self.zero_grad())
+    else:
+        optimizer.step = lambda *_, **__: None
     losses(engine, [[batch]] * 3)
     assert engine.snapshot().tensors["model"]["model.0.weight"] == before
-    assert ("a parameter has hooks" in capsys.readouterr().err) == (hook == "parameter")
+    assert capsys.readouterr().err.count("are left to torch's own operations") == 1
+
+
+class Counting(nn.Module):
+    """Computes with how often it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        scaled: torch.Tensor = self.layer(x) / self.calls
+        return scaled
+
+
+@pytest.mark.usefixtures("traced_only")
+def test_a_step_that_would_be_compiled_again_and_again_is_told_in_a_line(
+    start_engine: Any,
+    make_batches: Batches,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    batch = make_batches(6)[0]
+    engine = start_engine(Counting(), example=batch.data, engine=TorchEngine(compile="step"))
+    losses(engine, [[batch]] * 12)
+    assert engine.models["model"].calls >= 12
+    first, second = capfd.readouterr().err.splitlines()
+    assert "compiled the step" in first
+    assert "too often (models['model'].calls == " in second
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
 @pytest.mark.usefixtures("traced_only")

@@ -33,7 +33,7 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     hooks = hooks_of(optimizer)
 
     def step() -> None:
-        if profiler._is_profiler_enabled or any(hooks) or _is_replaced(optimizer):
+        if profiler._is_profiler_enabled or any(hooks) or is_replaced(optimizer):
             _whole(optimizer)
             return
         with torch.no_grad():
@@ -44,10 +44,10 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
 
 def has_hooks(optimizer: torch.optim.Optimizer) -> bool:
     """Whether somebody wants to be called at its steps, or takes them in its place."""
-    return any(hooks_of(optimizer)) or _is_replaced(optimizer)
+    return any(hooks_of(optimizer)) or is_replaced(optimizer)
 
 
-def _is_replaced(optimizer: torch.optim.Optimizer) -> bool:
+def is_replaced(optimizer: torch.optim.Optimizer) -> bool:
     """Whether somebody gave this optimizer another `step`; schedules do, to count its calls."""
     step = vars(optimizer).get("step")
     return step is not None and not getattr(step, "_wrapped_by_lr_sched", False)

@@ -27,7 +27,7 @@ from torch.optim.sgd import sgd
 from offline_trainer.engine import Scalar
 from offline_trainer.notices import notice
 from offline_trainer.protocols import Update
-from offline_trainer_torch.bare_step import has_hooks, hooks_of
+from offline_trainer_torch.bare_step import has_hooks, hooks_of, is_replaced
 from offline_trainer_torch.batches import PlacedWindow
 from offline_trainer_torch.compiler import (
     can_isolate,
@@ -152,7 +152,7 @@ class CompiledUpdates:
         self._groups: dict[tuple[str, ...], list[list[_Group]]] = {}
         self._known: set[tuple[tuple[str, ...], int]] = set()
         self.gave_up = False
-        self._saw_other = False
+        self._saw_other = self._saw_watched = False
         self._always = torch.ones((), dtype=torch.bool, device=device)
         torch._dynamo.config.trace_autograd_ops = True
 
@@ -175,14 +175,11 @@ class CompiledUpdates:
             window: What over.
             allowed: Whether they may move, bool; None where they may.
         """
-        if self.gave_up or self._is_other(window) or any(self._hooks):
+        if self.gave_up or self._is_other(window) or self._is_watched(chosen):
             return None
         groups = self._groups.get(update.optimizers)
         if groups is None:
             if any(_waits_for_state(each.optimizer) for each in chosen):
-                return None
-            if any(_is_hooked(item) for each in chosen for item in each.parameters):
-                self._give_up("a parameter has hooks on its gradient")
                 return None
             groups = self._groups[update.optimizers] = [
                 [_Group(each.optimizer, group) for group in each.optimizer.param_groups]
@@ -218,6 +215,22 @@ class CompiledUpdates:
             notice(
                 "batches of other shapes than the first training batch are left to torch's own "
                 "operations; drop_last leaves out a smaller last one"
+            )
+        return True
+
+    def _is_watched(self, chosen: Sequence[PlannedOptimizer]) -> bool:
+        """Whether somebody is to be called in this step, or takes a part of it."""
+        if not (
+            any(self._hooks)
+            or any(is_replaced(each.optimizer) for each in chosen)
+            or any(_is_hooked(item) for each in chosen for item in each.parameters)
+        ):
+            return False
+        if not self._saw_watched:
+            self._saw_watched = True
+            notice(
+                "steps in which an optimizer or a gradient has hooks are left to torch's own "
+                "operations"
             )
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -10,6 +11,27 @@ from typing import Any
 
 import numpy as np
 import torch
+
+
+class _OwnLimit(logging.Filter):
+    """Keeps back what torch logs when it has compiled a whole step too often; the run tells it.
+
+    Attributes:
+        changing: Which value needed other code last, as torch writes it.
+    """
+
+    changing = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if "recompile_limit" not in text or "compiled_updates.py" not in text:
+            return True
+        found = re.search(r"last reason: \S+ (?:self\._)?(.+?)\s*(?:#|$)", text, re.MULTILINE)
+        self.changing = found[1] if found else ""
+        return False
+
+
+_LIMIT = _OwnLimit()
 
 
 def captures_a_graph(options: Mapping[str, Any]) -> bool:
@@ -20,6 +42,7 @@ def captures_a_graph(options: Mapping[str, Any]) -> bool:
 
 def compiler() -> Any:
     """`torch.compile`, with limits that each compiled function has for itself where it can."""
+    logging.getLogger("torch._dynamo.convert_frame").addFilter(_LIMIT)
     return partial(torch.compile, isolate_recompiles=True) if can_isolate() else torch.compile
 
 
@@ -54,6 +77,7 @@ def reason(error: Exception) -> str:
     text = " ".join(whole.partition("\n\n")[0].partition("Explanation:")[0].split())
     if type(error).__name__ == "FailOnRecompileLimitHit":
         text = "values in Python that change from step to step need other code too often"
+        return f"{text} ({_LIMIT.changing})" if _LIMIT.changing else text
     elif "data-dependent" in text.lower():
         text = "a number is read back (.item(), or `if` on a tensor) while the step is computed"
     places = re.findall(r'File "([^"]+)", line (\d+)', whole)
