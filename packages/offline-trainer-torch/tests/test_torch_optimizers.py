@@ -19,7 +19,9 @@ from offline_trainer_torch.tables import OPTIMIZERS
 def test_every_class_can_be_checked_and_built(registry: Registry, name: str) -> None:
     factory = OptimizerFactory(f"optim_cls.{name}", kwargs={"lr": 0.01})
     factory.check(registry)
-    optimizer = factory.build(nn.Linear(3, 2, bias=False), registry=registry)
+    is_sparse = name == "SparseAdam"
+    model = nn.Embedding(3, 2, sparse=True) if is_sparse else nn.Linear(3, 2, bias=False)
+    optimizer = factory.build(model, registry=registry)
     assert type(optimizer) is getattr(torch.optim, name)
     assert optimizer.param_groups[0]["lr"] == 0.01
 
@@ -174,3 +176,20 @@ def test_what_the_class_refuses_is_found_before_there_is_a_model(
 def test_a_model_that_the_class_cannot_train_is_refused(registry: Registry) -> None:
     with pytest.raises(ParameterError, match=r"optim_cls\.Muon refused"):
         OptimizerFactory("optim_cls.Muon").build(nn.Linear(3, 2), registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "blamed"),
+    [
+        ("LBFGS", {"lr": 0.1, "line_search_fn": "wolfe"}, ["line_search_fn"]),
+        ("NAdam", {"capturable": True, "lr": 0.1}, ["capturable"]),
+        ("SparseAdam", {}, []),
+    ],
+)
+def test_what_only_a_step_shows_is_found_before_the_first(
+    registry: Registry, name: str, kwargs: dict[str, Any], blamed: list[str]
+) -> None:
+    factory = OptimizerFactory(f"optim_cls.{name}", kwargs=kwargs)
+    with pytest.raises(ParameterError, match=f"optim_cls.{name} refused") as caught:
+        factory.build(nn.Linear(3, 2), registry=registry)
+    assert caught.value.parameter == ("kwargs", *blamed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -108,6 +109,8 @@ class OptimizerFactory:
         parameters = list(named.values())
         if not parameters:
             raise ParameterError(f"{self.type}: the model has no trainable parameters")
+        if optimizer_class.__module__.startswith("torch.optim.") and not _has_sparse(model):
+            self._try_step(optimizer_class, parameters[0])
         over = make_groups(named, self.param_groups) if self.param_groups else parameters
         make: partial[torch.optim.Optimizer] = partial(optimizer_class, over, *self.args)
         if self._fused_by_default(optimizer_class, model, parameters):
@@ -119,6 +122,25 @@ class OptimizerFactory:
             return made(make, **self.kwargs)
         except (*_REFUSALS, RuntimeError) as error:
             raise refused(self.type, error, make, self.kwargs) from error
+
+    def _try_step(self, optimizer_class: Any, like: torch.Tensor) -> None:
+        """Update a parameter that stands in for one of the model: some arguments show only then.
+
+        Raises:
+            ParameterError: There can be no such step.
+        """
+
+        def step(**kwargs: Any) -> None:
+            stand_in = nn.Parameter(torch.zeros((1, 1), dtype=like.dtype, device=like.device))
+            stand_in.grad = torch.ones_like(stand_in)
+            optimizer = made(partial(optimizer_class, [stand_in], *self.args), **kwargs)
+            with torch.no_grad():
+                inspect.unwrap(optimizer_class.step)(optimizer, stand_in.sum)
+
+        try:
+            step(**self.kwargs)
+        except Exception as error:
+            raise refused(self.type, error, step, self.kwargs) from error
 
     def group_labels(self, made: int) -> list[str]:
         """What the groups of the optimizer are called in logs; without a name, those of no group.
@@ -138,6 +160,10 @@ class OptimizerFactory:
         return (
             not given & _IMPLEMENTATION
             and all(p.is_floating_point() and p.device.type in FUSED_DEVICES for p in parameters)
-            # Fused kernels take dense gradients only; `nn.Embedding(sparse=True)` makes others.
-            and not any(getattr(module, "sparse", False) is True for module in model.modules())
+            and not _has_sparse(model)  # fused kernels take dense gradients only
         )
+
+
+def _has_sparse(model: nn.Module) -> bool:
+    """Whether gradients may be sparse, as `nn.Embedding(sparse=True)` makes them."""
+    return any(getattr(module, "sparse", False) is True for module in model.modules())
