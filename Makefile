@@ -31,11 +31,11 @@ $(STAMP): $(MANIFESTS) constraints.txt requirements-dev.txt Makefile
 	  --editable packages/example-plugin
 	@touch $@
 
+# One thread for each process: more would wait for each other's cores.
+run test test-full: export OMP_NUM_THREADS := 1
+
 run: $(STAMP)  ## train a classifier of handwritten digits
 	@$(BIN)/ot run configs/experiments/digits.yaml
-
-# One thread for each of the processes: more would wait for each other's cores.
-test test-full: export OMP_NUM_THREADS := 1
 
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest --numprocesses 3 --quiet

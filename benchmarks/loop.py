@@ -161,7 +161,7 @@ def bare_loop(
 
 
 def write_data(path: Path, sizes: Sequence[int]) -> None:
-    """Rows whose targets can be learnt, so that no weight dies."""
+    """Rows whose targets can be learnt, so that there is something to do in every step."""
     generator = np.random.default_rng(0)
     x = generator.standard_normal((ROWS, sizes[0]), dtype=np.float32)
     mixed = generator.standard_normal((sizes[0], sizes[-1]), dtype=np.float32) / sizes[0] ** 0.5

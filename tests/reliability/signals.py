@@ -55,6 +55,9 @@ def run_case(case: Case, engine: EngineName) -> None:
 def _check_stopped(out_dir: Path, code: int, *, twice: bool) -> None:
     """Raise unless the run says how it ended, and has saved where it stands."""
     check_unlocked(out_dir.parent)
+    if twice and code == STOPPED_AT_ONCE and not (out_dir / "status.json").exists():
+        assert not steps(out_dir)  # it came while the run directory was made
+        return
     status = json.loads((out_dir / "status.json").read_text())
     if code in _AT_ONCE:
         # Not by the first SIGINT, unless the run had ended when it came.
