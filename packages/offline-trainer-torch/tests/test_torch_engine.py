@@ -274,6 +274,30 @@ def test_lbfgs_goes_back_when_the_loss_turns_bad_on_its_way(
     assert engine.snapshot().tensors["model"] == before
 
 
+@pytest.mark.parametrize("bad_evaluation", [1, 3])
+def test_lbfgs_puts_back_running_statistics(
+    start_engine: Any, make_batches: Any, bad_evaluation: int
+) -> None:
+    evaluations = 0
+
+    class Breaks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal evaluations
+            evaluations += 1
+            return x * math.inf if evaluations == bad_evaluation else x
+
+    layers = nn.Linear(4, 3), Breaks(), nn.BatchNorm1d(3)
+    engine = start_engine(nn.Sequential(*layers), optimizer="LBFGS")
+    before = engine.snapshot().tensors["model"]
+    (batch,) = make_batches(6)
+    assert not engine.train_step([batch]).finite
+    assert evaluations == bad_evaluation
+    assert engine.snapshot().tensors["model"] == before
+    if bad_evaluation == 1:
+        assert engine.train_step([batch]).finite
+        assert engine.snapshot().tensors["model"] != before
+
+
 def test_a_gradient_that_is_not_finite_under_a_finite_loss_is_caught(
     start_engine: Any, make_batches: Any
 ) -> None:

@@ -96,13 +96,13 @@ class UpdateRunner:
             done = self._run_compiled(update, chosen, window)
             if done is not None:
                 return done
+        self._statistics.keep()
         if self._need_closure and any(planned.needs_closure for planned in chosen):
             output = self._run_with_closure(update, chosen, window)
         else:
-            self._statistics.keep()
             loss, logs = self._differentiate(update, window)
             output = self._apply(chosen, loss, logs)
-            self._statistics.put_back_unless(output.finite)
+        self._statistics.put_back_unless(output.finite)
         self.clear_gradients()
         return output
 
