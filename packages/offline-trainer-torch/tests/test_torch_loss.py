@@ -203,3 +203,24 @@ def test_an_input_that_is_not_there_is_named() -> None:
     with pytest.raises(ParameterError, match="no `output") as caught:
         call(loss, {"a": ONES, "b": ONES, "c": ONES}, None)
     assert caught.value.suggestions == ("outputs",)
+
+
+@pytest.mark.parametrize(("label", "shape"), [(7, (2, 3)), (-1, (2, 3)), (3, (3,)), (9, (1, 3, 2))])
+def test_a_label_of_no_class_is_told_with_the_classes(label: int, shape: tuple[int, ...]) -> None:
+    loss = TorchLoss(nn.CrossEntropyLoss())
+    labels = torch.zeros(shape[:1] + shape[2:] if len(shape) > 1 else (), dtype=torch.long)
+    labels.view(-1)[0] = label
+    with pytest.raises(ParameterError) as caught:
+        loss(outputs=torch.zeros(shape), targets=labels, batch={}, stage="train")
+    assert str(caught.value) == (
+        f"Target {label} is out of bounds: the prediction of shape {shape} has 3 classes, 0 to 2"
+    )
+    assert caught.value.parameter == ()
+
+
+def test_another_index_error_of_a_loss_is_left_as_it_is() -> None:
+    def fails(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return prediction[[0] * 3, 5]
+
+    with pytest.raises(IndexError):
+        TorchLoss(fails)(outputs=torch.zeros(3, 3), targets=torch.zeros(3), batch={}, stage="train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -90,11 +91,17 @@ class TorchLoss:
         """The loss of a batch.
 
         Raises:
-            ParameterError: A path leads nowhere or to a container, or the loss is no scalar.
+            ParameterError: A path leads nowhere or to a container, the loss is no scalar, or a
+                label is that of no class.
         """
         arguments = self._arguments(outputs, targets, batch)
         self._follow(arguments[0])
-        loss = self.fn(*arguments)
+        try:
+            loss = self.fn(*arguments)
+        except IndexError as error:
+            if re.fullmatch(r"Target -?\d+ is out of bounds\.", str(error)) is None:
+                raise
+            raise _label_error(error, arguments[0]) from error
         if self._mask_path is not None:
             loss = masked_mean(loss, select(batch, self._mask_path, parameter="mask_path"))
         if isinstance(loss, LossOutput):
@@ -162,6 +169,17 @@ class TorchLoss:
         if device != self._device and device is not None and isinstance(self.fn, nn.Module):
             self.fn.to(device)
             self._device = device
+
+
+def _label_error(error: IndexError, prediction: torch.Tensor) -> ParameterError:
+    """What torch says of a label that is that of no class, and which there are."""
+    classes = prediction.shape[min(1, prediction.ndim - 1)]
+    return ParameterError(
+        f"{str(error).rstrip('.')}: the prediction of shape {tuple(prediction.shape)} has "
+        f"{classes} classes, 0 to {classes - 1}",
+        help="correct the labels or the model's last layer; a label to be left out is the "
+        "`ignore_index` of fn",
+    )
 
 
 def _give_class_weights(fn: Any, weights: Sequence[float]) -> None:
