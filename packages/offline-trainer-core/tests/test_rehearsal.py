@@ -62,7 +62,9 @@ def strict(small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> MakeCon
 
 def test_a_metric_that_does_not_fit_is_told_before_anything_is_written(strict: MakeConfig) -> None:
     config = strict({"width": 3})
-    with pytest.raises(ConfigError, match=r"the metric does not take outputs.*2 is not 3"):
+    with pytest.raises(
+        ConfigError, match=r"the metric failed on outputs.*2 is not 3 \(.*test_rehearsal\.py:\d+\)"
+    ):
         run_experiment(config)
     assert not Path(config["run"]["out_dir"]).exists()
 

@@ -320,7 +320,7 @@ def test_metrics_are_measured_on_validation_and_test() -> None:
     [
         (
             [{"_type_": "metric.perplexity"}],
-            r"the metric does not take outputs .* with targets .*",
+            r"the metric failed on outputs .* with targets .*",
             0,
         ),
         (

@@ -291,7 +291,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
         {"y": "[3]"},
         [
-            "error[OT0320]: the loss does not take outputs (8, 2) float32 with targets "
+            "error[OT0320]: the loss failed on outputs (8, 2) float32 with targets "
             "{y: (8, 3) float32}: RuntimeError: The size of tensor a (2) must match the size of "
             "tensor b (3) at non-singleton dimension 1",
             "--> c.yaml:6:7",
@@ -304,7 +304,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         sequential("{_type_: nn.Linear, in_features: 12, out_features: 2}"),
         {"y": "[]", "loss": "nn.CrossEntropyLoss"},
         [
-            "error[OT0320]: the loss does not take outputs (8, 2) float32 with targets "
+            "error[OT0320]: the loss failed on outputs (8, 2) float32 with targets "
             "{y: (8,) float32}: RuntimeError: expected target dtype to be Long or Byte, but got "
             "Float",
             "--> c.yaml:6:7",

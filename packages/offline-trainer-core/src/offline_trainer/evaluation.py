@@ -10,7 +10,7 @@ from typing import Any
 from model_constructor.errors import ParameterError
 from model_constructor.shape_text import shapes
 from offline_trainer.engine import Engine, EvalOutput, Stage
-from offline_trainer.explanation import is_misuse
+from offline_trainer.explanation import is_misuse, text_and_line
 from offline_trainer.protocols import Metric, Objective
 from offline_trainer.random_state import isolated_host_random_state, seed_host
 from offline_trainer.running_mean import RunningMean
@@ -116,12 +116,12 @@ def _errors_of(index: int, output: EvalOutput | None = None) -> Iterator[None]:
     except Exception as error:
         if not is_misuse(error):
             raise
-        does = "has no value for this set"
+        what = "has no value for this set"
         if output is not None:
             outputs, targets = shapes(output.outputs), shapes(output.targets)
-            does = f"does not take outputs {outputs} with targets {targets}"
+            what = f"failed on outputs {outputs} with targets {targets}"
         raise ParameterError(
-            f"the metric {does}: {type(error).__name__}: {error}", parameter=("metrics", index)
+            f"the metric {what}: {text_and_line(error)}", parameter=("metrics", index)
         ) from error
 
 

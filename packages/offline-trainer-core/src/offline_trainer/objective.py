@@ -9,7 +9,7 @@ from model_constructor.errors import ParameterError, close_matches
 from model_constructor.shape_text import shapes
 from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import EvalOutput, Stage
-from offline_trainer.explanation import is_misuse
+from offline_trainer.explanation import is_misuse, text_and_line
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 
 
@@ -93,8 +93,8 @@ class SupervisedObjective:
             if not is_misuse(error):
                 raise
             raise ParameterError(
-                f"the loss does not take outputs {shapes(outputs)} with targets {shapes(targets)}: "
-                f"{type(error).__name__}: {error}",
+                f"the loss failed on outputs {shapes(outputs)} with targets {shapes(targets)}: "
+                f"{text_and_line(error)}",
                 parameter="loss",
             ) from error
 
