@@ -223,7 +223,11 @@ class CompiledUpdates:
         if not (
             any(self._hooks)
             or any(is_replaced(each.optimizer) for each in chosen)
-            or any(_is_hooked(item) for each in chosen for item in each.parameters)
+            or any(
+                item._backward_hooks or item._post_accumulate_grad_hooks
+                for each in chosen
+                for item in each.parameters
+            )
         ):
             return False
         if not self._saw_watched:
@@ -353,11 +357,6 @@ def _stateless(groups: Sequence[Sequence[_Group]]) -> str | None:
             if group.needs_state and any(each is None for each in group.tensors[1]):
                 return "a parameter that the first step did not train may have a gradient now"
     return None
-
-
-def _is_hooked(parameter: torch.Tensor) -> bool:
-    hooks = (parameter._backward_hooks, getattr(parameter, "_post_accumulate_grad_hooks", None))
-    return any(hooks)
 
 
 def _stay_in_place(groups: Sequence[Sequence[_Group]]) -> None:
