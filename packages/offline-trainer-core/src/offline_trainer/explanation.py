@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +15,6 @@ from model_constructor.source_map import SourceMap
 
 _MISUSE = (RuntimeError, ValueError, TypeError, IndexError, KeyError)
 _OURS = ("model_constructor", "offline_trainer", "offline_trainer_torch")
-_INSTALLED = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 
 
 def is_misuse(error: Exception) -> bool:
@@ -38,10 +34,13 @@ def text_and_line(error: Exception) -> str:
     ...     text_and_line(error)
     "ValueError: could not convert string to float: 'much'"
     """
+    import sysconfig  # takes a while, and few need it
+
+    paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
-        if module.partition(".")[0] not in _OURS and not file.startswith(("<", *_INSTALLED)):
+        if module.partition(".")[0] not in _OURS and not file.startswith(("<", *paths)):
             place = f" ({file}:{line})"
     return f"{error_text(error).rstrip()}{place}"
 
