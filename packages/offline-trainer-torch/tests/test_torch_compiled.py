@@ -351,6 +351,18 @@ def test_hooks_are_called(
     assert capsys.readouterr().err.count("are left to torch's own operations") == 1
 
 
+@pytest.mark.usefixtures("traced_only")
+def test_the_compilers_settings_are_as_they_were_afterwards(
+    start_engine: Any, make_batches: Batches
+) -> None:
+    batch = make_batches(6)[0]
+    before = torch._dynamo.config.trace_autograd_ops
+    engine = start_engine(model(), example=batch.data, engine=TorchEngine(compile="step"))
+    losses(engine, [[batch]] * 2)
+    engine.close()
+    assert torch._dynamo.config.trace_autograd_ops is before
+
+
 class Counting(nn.Module):
     """Computes with how often it was called."""
 

@@ -154,7 +154,12 @@ class CompiledUpdates:
         self.gave_up = False
         self._saw_other = self._saw_watched = False
         self._always = torch.ones((), dtype=torch.bool, device=device)
+        self._traced_before = torch._dynamo.config.trace_autograd_ops
         torch._dynamo.config.trace_autograd_ops = True
+
+    def close(self) -> None:
+        """Leave the compiler's settings as they were."""
+        torch._dynamo.config.trace_autograd_ops = self._traced_before
 
     def forget(self) -> None:
         """The optimizers have other state tensors than before."""

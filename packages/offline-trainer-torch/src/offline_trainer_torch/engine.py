@@ -119,7 +119,7 @@ class TorchEngine:
         self._channels_last = channels_last
         self._matmul_precision = matmul_precision
         self._flush_denormal = flush_denormal
-        self._flushing: Flushing | None = None
+        self._at_close = ExitStack()
         self.device = torch.device("cpu")
         self.models = {}
         self.optimizers = {}
@@ -182,7 +182,7 @@ class TorchEngine:
         torch's random streams are afterwards where they were before.
         """
         if self._flush_denormal and self.device.type == "cpu" and task.optimizers:
-            self._flushing = self._flushing or Flushing()
+            self._at_close.callback(Flushing().close)
         names = [plan.name for plan in task.optimizers]
         with self.isolate_rng():
             self.models = {name: model.to(self.device) for name, model in task.models.items()}
@@ -223,13 +223,12 @@ class TorchEngine:
                 self.device,
             ),
         )
+        self._at_close.callback(self._updates.close)
         self._step = 0
 
     def close(self) -> None:
-        """After training: let denormals be again for the rest of the process."""
-        if self._flushing is not None:
-            self._flushing.close()
-            self._flushing = None
+        """After training: leave the process as it was."""
+        self._at_close.close()
 
     def train_step(self, window: Window) -> StepOutput:
         """One optimizer step over the window, for every update that the objective asks for.

@@ -111,6 +111,11 @@ class UpdateRunner:
         """Whether updates were to be compiled, and are left to torch for the rest of the run."""
         return self._compiled is not None and self._compiled.gave_up
 
+    def close(self) -> None:
+        """There are no more updates."""
+        if self._compiled is not None:
+            self._compiled.close()
+
     def forget(self, gave_up_compiling: bool = False) -> None:
         """What was left out so far no longer counts: the state is another one now."""
         self._all_finite = None
