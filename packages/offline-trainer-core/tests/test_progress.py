@@ -36,6 +36,22 @@ def test_the_display_says_how_far_how_fast_and_the_latest_numbers(
         assert part in line
 
 
+def test_the_rates_forget_a_slow_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("offline_trainer.progress.time.perf_counter", lambda: clock[0])
+    progress = Progress(total_steps=1000)
+    progress.start(100, 0)
+    said = []
+    for step, seconds in enumerate([25.0, *[1.0] * 70], start=101):
+        clock[0] += seconds
+        progress.advance(step, 0, samples=8.0)
+        said.append(progress.rates())
+    assert said[0] == "0 samples/s  25000.00 ms/step  data 0%  ETA 374:35"
+    assert said[-1] == "8 samples/s  1000.00 ms/step  data 0%  ETA 13:49"
+    progress.advance(110, 0, samples=0.0)
+    assert progress.rates() == ""
+
+
 def test_on_a_terminal_it_is_two_lines_that_refresh_themselves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

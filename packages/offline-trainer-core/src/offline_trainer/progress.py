@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 Item = TypeVar("Item")
+
+_RECENT_SECONDS = 30.0
+
+
+class _Mark(NamedTuple):
+    """How far a run was at some time."""
+
+    seconds: float
+    step: int
+    samples: float
+    data_seconds: float
 
 
 class Progress:
@@ -32,18 +43,18 @@ class Progress:
     def __init__(self, total_steps: int | None = None, total_epochs: int | None = None) -> None:
         self.total_steps = total_steps
         self.total_epochs = total_epochs
-        self.step = self.first_step = 0
+        self.step = 0
         self.epoch = 0
         self.samples = 0.0
         self.data_seconds = 0.0
         self.latest: dict[str, float] = {}
-        self._started = time.perf_counter()
+        self._marks = (self._now(), self._now())
 
     def start(self, step: int, epoch: int) -> None:
         """Begin at a step, which is not 0 for a resumed run."""
-        self.step = self.first_step = step
+        self.step = step
         self.epoch = epoch
-        self._started = time.perf_counter()
+        self._marks = (self._now(), self._now())
 
     def timed(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items, with the time spent waiting for each counted as data time."""
@@ -77,17 +88,24 @@ class Progress:
         """End the display."""
 
     def rates(self) -> str:
-        """Samples and time per step, waiting for data, time left."""
-        seconds = max(time.perf_counter() - self._started, 1e-9)
-        steps = self.step - self.first_step
-        if not steps:
+        """Samples and time per step, waiting for data, time left: as of late, not on the whole."""
+        now = self._now()
+        if now.seconds - self._marks[1].seconds >= _RECENT_SECONDS:
+            self._marks = (self._marks[1], now)
+        since = self._marks[0]
+        seconds, steps = max(now.seconds - since.seconds, 1e-9), now.step - since.step
+        if steps <= 0:  # it may have gone back
             return ""
-        text = f"{self.samples / seconds:,.0f} samples/s  {1e3 * seconds / steps:.2f} ms/step"
-        text += f"  data {100 * self.data_seconds / seconds:.0f}%"
+        samples, waited = now.samples - since.samples, now.data_seconds - since.data_seconds
+        text = f"{samples / seconds:,.0f} samples/s  {1e3 * seconds / steps:.2f} ms/step"
+        text += f"  data {100 * waited / seconds:.0f}%"
         if self.total_steps:
             left = seconds / steps * max(self.total_steps - self.step, 0)
             text += f"  ETA {int(left) // 60}:{int(left) % 60:02d}"
         return text
+
+    def _now(self) -> _Mark:
+        return _Mark(time.perf_counter(), self.step, self.samples, self.data_seconds)
 
     def values(self) -> str:
         """The latest numbers that a person looks at while waiting."""
