@@ -18,7 +18,7 @@ from model_constructor.source_map import SourceMap
 from offline_trainer.config.sections import COMPONENT_SECTIONS
 from offline_trainer.conformance import check_methods
 from offline_trainer.engine import Engine, RunSettings
-from offline_trainer.evaluation import isolated_random_streams
+from offline_trainer.evaluation import batches_to_evaluate, isolated_random_streams
 from offline_trainer.example_batch import example_batch
 from offline_trainer.notices import notice
 from offline_trainer.plugins.targets import failure_of, on_one_line
@@ -127,9 +127,8 @@ class Builder:
 
         @cache
         def has_part(part: str) -> bool:
-            loader = getattr(datamodule, f"{part}_dataloader", None)
             with self.errors_of(("data",), self.data["data"]), isolated_random_streams(engine):
-                return loader is not None and loader() is not None
+                return batches_to_evaluate(datamodule, part) is not None
 
         return has_part
 

@@ -17,7 +17,7 @@ from offline_trainer.components import callback_names, closed_at_the_end
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.engine import MicroBatch
 from offline_trainer.errors import ComponentFailedError, DivergedError
-from offline_trainer.evaluation import isolated_random_streams
+from offline_trainer.evaluation import batches_to_evaluate, isolated_random_streams
 from offline_trainer.experiment import Prepared, prepare
 from offline_trainer.explanation import errors_explained
 from offline_trainer.notices import notice
@@ -156,8 +156,7 @@ def _report(prepared: Prepared, parts: RunParts, values: Mapping[str, float]) ->
     batches = {"train": parts.epoch_length}
     with isolated_random_streams(parts.engine):
         for part in ("val", "test"):
-            loader = getattr(parts.datamodule, f"{part}_dataloader", None)
-            loaded = loader() if loader is not None else None
+            loaded = batches_to_evaluate(parts.datamodule, part)
             if loaded is not None:
                 length = len(loaded) if isinstance(loaded, Sized) else None
                 batches[part] = parts.limits.evaluation_length(length)

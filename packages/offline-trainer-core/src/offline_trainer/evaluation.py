@@ -11,7 +11,7 @@ from model_constructor.errors import ParameterError
 from model_constructor.shape_text import shapes
 from offline_trainer.engine import Engine, EvalOutput, Stage
 from offline_trainer.explanation import is_misuse, text_and_line
-from offline_trainer.protocols import Metric, Objective
+from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import isolated_host_random_state, seed_host
 from offline_trainer.running_mean import RunningMean
 
@@ -34,6 +34,12 @@ def evaluate(
             **_seen(engine, objective, metrics, batches, stage, on_batch_end),
             **_computed(metrics),
         }
+
+
+def batches_to_evaluate(datamodule: DataModule, part: str) -> Iterable[Any] | None:
+    """The batches of a part, ``val`` or ``test``; None if the data has no such part."""
+    loader = getattr(datamodule, f"{part}_dataloader", None)
+    return loader() if loader is not None else None
 
 
 def rehearse(

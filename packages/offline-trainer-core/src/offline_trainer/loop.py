@@ -23,7 +23,7 @@ from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
 from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
-from offline_trainer.evaluation import evaluate, isolated_random_streams
+from offline_trainer.evaluation import batches_to_evaluate, evaluate, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loop_options import LoopOptions
 from offline_trainer.measurements import Measurements
@@ -256,17 +256,13 @@ class Loop:
         self.hooks.control.validate = False
         self._measurements.read()
         self._before_validation = {**self.state_dict(), "validation_owed": True}
-        validated = self.evaluate("val", self._loader("val_dataloader"))
+        validated = self.evaluate("val", batches_to_evaluate(self.datamodule, "val"))
         self._before_validation, self._validation_owed = None, False
         return validated
 
     def test(self) -> bool:
         """Evaluate on the test set; False when there is none."""
-        return self.evaluate("test", self._loader("test_dataloader"))
-
-    def _loader(self, name: str) -> Iterable[Any] | None:
-        loader = getattr(self.datamodule, name, None)
-        return loader() if loader is not None else None
+        return self.evaluate("test", batches_to_evaluate(self.datamodule, "test"))
 
     def evaluate(self, stage: Stage, batches: Iterable[Any] | None) -> bool:
         """Evaluate on batches and log the result; False when there are none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.context import RunContext, RunInfo
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, OptimizerPlan, Task
-from offline_trainer.evaluation import isolated_random_streams, rehearse
+from offline_trainer.evaluation import batches_to_evaluate, isolated_random_streams, rehearse
 from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
@@ -170,7 +170,7 @@ class DefaultTrainer:
             with restoring(context.resume):
                 context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
-            batches = _validation_batches(datamodule) if self._options.validates else None
+            batches = batches_to_evaluate(datamodule, "val") if self._options.validates else None
             if batches is None:
                 context.engine.eval_step(context.example_batch, "val")
             else:
@@ -312,11 +312,6 @@ def _go_on(loop: Loop, checkpoint: Checkpoint, *, same_metrics_file: bool) -> No
     notice(f"resumed from {checkpoint.path} (step {checkpoint.step}, epoch {checkpoint.epoch})")
     if loop.is_finished():
         notice("nothing is left to train; to go on, give the trainer a greater length")
-
-
-def _validation_batches(datamodule: DataModule) -> Iterable[Any] | None:
-    loader = getattr(datamodule, "val_dataloader", None)
-    return loader() if loader is not None else None
 
 
 def _watched(

@@ -78,7 +78,7 @@ def reason(error: Exception) -> str:
     if type(error).__name__ == "FailOnRecompileLimitHit":
         text = "values in Python that change from step to step need other code too often"
         return f"{text} ({_LIMIT.changing})" if _LIMIT.changing else text
-    elif "data-dependent" in text.lower():
+    if "data-dependent" in text.lower():
         text = "a number is read back (.item(), or `if` on a tensor) while the step is computed"
     places = re.findall(r'File "([^"]+)", line (\d+)', whole)
     return (text or type(error).__name__) + (f" ({':'.join(places[-1])})" if places else "")

@@ -143,9 +143,10 @@ class Arrays(ArrayDataModule):
 def _tell_of_non_finite(path: Path, arrays: Mapping[str, Array]) -> None:
     """Say which rows of arrays in memory hold NaN or infinities, which a mask may leave out."""
     for name, array in arrays.items():
-        if array.dtype.kind not in _INEXACT_KINDS or np.isfinite(array).all():
+        finite = np.isfinite(array) if array.dtype.kind in _INEXACT_KINDS else np.True_
+        if finite.all():
             continue
-        (rows,) = (~np.isfinite(array)).reshape(len(array), -1).any(axis=1).nonzero()
+        (rows,) = (~finite).reshape(len(array), -1).any(axis=1).nonzero()
         notice(
             f"array `{name}` of {path} is not finite in {len(rows):,} of its {len(array):,} rows, "
             f"first in row {rows[0]} (from 0): a loss of such values is not finite either"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from offline_trainer.components import closed_at_the_end
 from offline_trainer.errors import RunDirectoryError
-from offline_trainer.evaluation import evaluate
+from offline_trainer.evaluation import batches_to_evaluate, evaluate
 from offline_trainer.notices import notice
 from offline_trainer.trained.trained_run import TrainedRun
 
@@ -41,8 +41,7 @@ def evaluate_run(run: TrainedRun, part: Part) -> Evaluation:
         run.builder.set_up(run.datamodule)
         _compare_split(run, part)
         of_part = getattr(run.datamodule, "part_dataloader", None)
-        loader = getattr(run.datamodule, f"{part}_dataloader", None)
-        batches = of_part(part) if of_part is not None else loader() if loader else None
+        batches = of_part(part) if of_part else batches_to_evaluate(run.datamodule, part)
         first = next(iter(batches), None) if batches is not None else None
         if batches is None or first is None:
             raise RunDirectoryError(
