@@ -38,10 +38,10 @@ run: $(STAMP)  ## train a classifier of handwritten digits
 	@$(BIN)/ot run configs/experiments/digits.yaml
 
 test: $(STAMP)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses 3 --quiet
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --quiet
 
 test-full: $(STAMP)  ## run all tests, and the campaigns at full length
-	$(BIN)/python -m pytest --numprocesses 3 --quiet --full
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --quiet --full
 
 reliability: $(STAMP)  ## run the campaigns, a line for each; ROWS= SEED=0 CASE= TIER=commit
 	@PYTHONPATH=tests:packages/offline-trainer-core/tests $(BIN)/python -m reliability --rows "$(ROWS)" --seed $(or $(SEED),0) \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 FILE = "plan.json"
 _GATE = ".gate"
+_WAIT_SECONDS = 0.01
 
 
 @dataclass(slots=True)
@@ -42,14 +44,15 @@ class Plan:
             os.kill(os.getpid(), getattr(signal, name))
         if self.waits:
             Path(f"{place}-{os.getpid()}").touch()
-            os.close(os.open(f"{place}{_GATE}", os.O_RDONLY))
+            gate = Path(f"{place}{_GATE}")
+            # In short waits: a signal that comes just before one, after Python last looked for
+            # signals, is handled when that wait ends.
+            while not gate.exists():
+                time.sleep(_WAIT_SECONDS)
 
 
 def write_plans(folder: Path, *plans: Plan) -> None:
     """Leave plans for the runs that start in a folder."""
-    for plan in plans:
-        if plan.waits:
-            os.mkfifo(folder / f"{plan.place}{_GATE}")
     (folder / FILE).write_text(json.dumps([asdict(plan) for plan in plans]))
 
 
@@ -67,7 +70,7 @@ def forget(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Where processes wait in a folder: a pipe that is opened for reading until somebody writes."""
+    """Where processes wait in a folder, until there is a file of its name."""
 
     folder: Path
     place: str
@@ -78,9 +81,10 @@ class Gate:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """A context in which everybody passes who waits or comes; somebody has to."""
-        descriptor = os.open(self.folder / f"{self.place}{_GATE}", os.O_WRONLY)
+        """A context in which everybody passes who waits or comes."""
+        gate = self.folder / f"{self.place}{_GATE}"
+        gate.touch()
         try:
             yield
         finally:
-            os.close(descriptor)
+            gate.unlink()
