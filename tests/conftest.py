@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from pathlib import Path
 
@@ -36,3 +37,9 @@ def ot(tmp_path: Path) -> RunOt:
 def experiments() -> Path:
     """The folder of the shipped experiments."""
     return ROOT / "configs" / "experiments"
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there by now out of the garbage collector, of which runs ask a whole round."""
+    gc.collect()
+    gc.freeze()
