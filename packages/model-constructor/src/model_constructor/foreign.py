@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+
+_OURS = ("model_constructor", "offline_trainer", "offline_trainer_torch")
 
 
 def error_text(error: BaseException) -> str:
@@ -31,6 +34,28 @@ def error_text(error: BaseException) -> str:
         return text
     place = raised_at(error)
     return f"it ended the program with {text}" + (f" ({place})" if place else "")
+
+
+def text_and_line(error: BaseException) -> str:
+    """What an exception says, and the innermost ``file:line`` that is neither ours nor a library's.
+
+    >>> try:
+    ...     float("much")
+    ... except ValueError as error:
+    ...     text_and_line(error)
+    "ValueError: could not convert string to float: 'much'"
+    """
+    if isinstance(error, SystemExit):
+        return error_text(error)  # which tells the place
+    import sysconfig  # takes a while, and few need it
+
+    paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        if module.partition(".")[0] not in _OURS and not file.startswith(("<", *paths)):
+            place = f" ({file}:{line})"
+    return f"{error_text(error).rstrip()}{place}"
 
 
 def raised_at(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from model_constructor.binding import Binder, is_spec
 from model_constructor.call import KWARGS_KEY, REPEAT_KEY
 from model_constructor.config.schema import Settings
 from model_constructor.errors import ConfigError, ConfigPath, ParameterError, raise_collected
-from model_constructor.foreign import error_text
+from model_constructor.foreign import text_and_line
 from model_constructor.registry import Registry
 from model_constructor.source_map import SourceMap
 
@@ -148,7 +148,7 @@ class component_errors:  # noqa: N801 - reads as a context at its uses
             raise located_parameter_error(error, self.path, self.sources) from error
         by = f" ({self.provider})" if self.provider else ""
         raise ConfigError(
-            f"{self.key}{by} {self.doing}: {error_text(error)}",
+            f"{self.key}{by} {self.doing}: {text_and_line(error)}",
             code="OT0321",
             config_path=self.path,
             span=self.sources.span(self.path),

@@ -36,6 +36,13 @@ def test_unknown_top_level_key_suggests(resolve: Any) -> None:
     assert second.config_path == ("foo",)
 
 
+@pytest.mark.parametrize("name", ["include", "extends", "_base_"])
+def test_other_tools_words_for_base_files_are_known(resolve: Any, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(f"{name}: [base.yaml]")
+    assert (caught.value.code, caught.value.suggestions) == ("OT0120", ("defaults",))
+
+
 @pytest.mark.parametrize("version", ["2", "0", "'1'", "1.0", "true", "null", "[1]", "x"])
 def test_schema_version_must_be_1(folder: Path, version: str) -> None:
     (folder / "c.yaml").write_text(f"schema_version: {version}\n", encoding="utf-8")

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from model_constructor.errors import ParameterError
+from model_constructor.foreign import text_and_line
 from model_constructor.shape_text import shapes
 from offline_trainer.engine import Engine, EvalOutput, Stage
-from offline_trainer.explanation import is_misuse, text_and_line
+from offline_trainer.explanation import is_misuse
 from offline_trainer.protocols import DataModule, Metric, Objective
 from offline_trainer.random_state import isolated_host_random_state, seed_host
 from offline_trainer.running_mean import RunningMean

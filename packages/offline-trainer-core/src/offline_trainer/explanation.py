@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from model_constructor.errors import ConfigError, ConfigPath, Note, ParameterError
-from model_constructor.foreign import error_text
 from model_constructor.graph.failure import explain_failure
 from model_constructor.graph.ir import GraphIR
 from model_constructor.instantiate import located_parameter_error
 from model_constructor.source_map import SourceMap
 
 _MISUSE = (RuntimeError, ValueError, TypeError, IndexError, KeyError)
-_OURS = ("model_constructor", "offline_trainer", "offline_trainer_torch")
 
 
 def is_misuse(error: Exception) -> bool:
@@ -23,26 +20,6 @@ def is_misuse(error: Exception) -> bool:
     Subclasses are not: frameworks use them for what is nobody's mistake, such as full memory.
     """
     return type(error) in _MISUSE
-
-
-def text_and_line(error: Exception) -> str:
-    """What an exception says, and the innermost ``file:line`` that is neither ours nor a library's.
-
-    >>> try:
-    ...     float("much")
-    ... except ValueError as error:
-    ...     text_and_line(error)
-    "ValueError: could not convert string to float: 'much'"
-    """
-    import sysconfig  # takes a while, and few need it
-
-    paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    place = ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
-        if module.partition(".")[0] not in _OURS and not file.startswith(("<", *paths)):
-            place = f" ({file}:{line})"
-    return f"{error_text(error).rstrip()}{place}"
 
 
 def explain(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,11 +128,24 @@ class Loop:
 
     def _check_callbacks(self) -> None:
         if self.hooks.failed:
-            try:
-                self._save(must_succeed=True)
-            except OfflineTrainerError as error:
-                notice(f"no checkpoint of step {self.state.global_step} was saved: {error}")
+            self._save_after_failure()
             self.hooks.check()
+
+    @contextmanager
+    def _last_step_saved(self) -> Iterator[None]:
+        """A context between two steps: what fails in it costs no step that was trained."""
+        try:
+            yield
+        except Exception as error:
+            if self.state.global_step and not isinstance(error, DivergedError):
+                self._save_after_failure()
+            raise
+
+    def _save_after_failure(self) -> None:
+        try:
+            self._save(must_succeed=True)
+        except (OSError, OfflineTrainerError) as error:
+            notice(f"no checkpoint of step {self.state.global_step} was saved: {error}")
 
     def save_interrupted(self) -> None:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
@@ -202,7 +215,8 @@ class Loop:
 
     def _windows(self) -> Iterator[TrainWindow]:
         rest = self._data.windows(self.state.epoch, self.state.batch)
-        return self.progress.timed(self.signals.interruptible(rest))
+        with self._last_step_saved():
+            yield from self.progress.timed(self.signals.interruptible(rest))
 
     def _window_again(self, place: Place) -> Window | None:
         if self._latest is not None and self._latest[0] == place:
@@ -256,7 +270,8 @@ class Loop:
         self.hooks.control.validate = False
         self._measurements.read()
         self._before_validation = {**self.state_dict(), "validation_owed": True}
-        validated = self.evaluate("val", batches_to_evaluate(self.datamodule, "val"))
+        with self._last_step_saved():
+            validated = self.evaluate("val", batches_to_evaluate(self.datamodule, "val"))
         self._before_validation, self._validation_owed = None, False
         return validated
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_constructor.errors import ParameterError, close_matches
+from model_constructor.foreign import text_and_line
 from model_constructor.shape_text import shapes
 from offline_trainer.batch_size import sample_count
 from offline_trainer.engine import EvalOutput, Stage
-from offline_trainer.explanation import is_misuse, text_and_line
+from offline_trainer.explanation import is_misuse
 from offline_trainer.protocols import Io, Loss, LossOutput, Models, Update
 
 
@@ -58,6 +59,10 @@ class SupervisedObjective:
                 return float(self._weight(batch))
             except ParameterError as error:
                 raise error.within("io") from error
+            except Exception as error:
+                raise _failure(
+                    "io", f"on the weight of a batch of {shapes(batch)}", error
+                ) from error
         count = sample_count(batch)
         if count is None:
             raise ParameterError(
@@ -77,6 +82,8 @@ class SupervisedObjective:
             (args, kwargs), targets, _ = self._io.split(batch, stage)
         except ParameterError as error:
             raise error.within("io") from error
+        except Exception as error:
+            raise _failure("io", f"on a batch of {shapes(batch)}", error) from error
         return self._choose(models)(*args, **kwargs), targets
 
     def apply_loss(self, outputs: Any, targets: Any, batch: Any, stage: Stage) -> LossOutput:
@@ -90,13 +97,8 @@ class SupervisedObjective:
         except ParameterError as error:
             raise error.within("loss") from error
         except Exception as error:
-            if not is_misuse(error):
-                raise
-            raise ParameterError(
-                f"the loss failed on outputs {shapes(outputs)} with targets {shapes(targets)}: "
-                f"{text_and_line(error)}",
-                parameter="loss",
-            ) from error
+            given = f"on outputs {shapes(outputs)} with targets {shapes(targets)}"
+            raise _failure("loss", given, error) from error
 
     def _choose(self, models: Models) -> Any:
         if self._model is not None and self._model in models:
@@ -113,3 +115,12 @@ class SupervisedObjective:
                 parameter=("objective", "model"),
             )
         return next(iter(models.values()))
+
+
+def _failure(section: str, given: str, error: Exception) -> Exception:
+    """What a component raised; told at its section where it may be one that does not fit."""
+    if not is_misuse(error):
+        return error
+    return ParameterError(
+        f"the {section} failed {given}: {text_and_line(error)}", parameter=section
+    )

@@ -81,7 +81,7 @@ class RunRecord:
             self._directory.append_event("end", state=state, step=status.step, message=message)
         except OfflineTrainerError as unwritten:  # how the run ended counts for more
             notice(f"the outcome is not written down: {unwritten}")
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) or (state == "failed" and context.global_step):
             self._say_what_is_saved()
         self._tell("ot_run_end", run=self._info, outcome=state)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_constructor.errors import ConfigError
-from model_constructor.foreign import error_text, stdout_to_stderr
+from model_constructor.foreign import stdout_to_stderr, text_and_line
 from model_constructor.registry import Buffer, Entry, Provider, Registry
 from model_constructor.source_map import SourceMap
 from offline_trainer.notices import notice
@@ -69,7 +69,7 @@ def register_imports(
             raise
         except BaseException as error:  # noqa: BLE001 - any code stands in a module
             failed = ConfigError(
-                f"`{name}` of imports: failed: {error_text(error)}",
+                f"`{name}` of imports: failed: {text_and_line(error)}",
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),

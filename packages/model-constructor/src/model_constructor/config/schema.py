@@ -70,6 +70,9 @@ class Settings:
 _SWITCHES = ("strict", "allow_imports", "allow_target")
 _SETTINGS = ("strict", "allow_imports", "allowed_import_prefixes", "allow_target")
 
+# What other tools call the files whose values a file changes.
+_MEANT = dict.fromkeys(("_base_", "base", "extends", "include", "includes"), ("defaults",))
+
 
 def check_top_level(fields: Mapping[str, Node]) -> list[ConfigError]:
     """Everything wrong with the names of the top-level keys and with `schema_version`."""
@@ -80,7 +83,7 @@ def check_top_level(fields: Mapping[str, Node]) -> list[ConfigError]:
             code="OT0120",
             config_path=(name,),
             span=node.key_span or node.span,
-            suggestions=close_matches(name, TOP_LEVEL_KEYS),
+            suggestions=_MEANT.get(name) or close_matches(name, TOP_LEVEL_KEYS),
             help="values of your own for `${…}` go under `params`",
         )
         for name, node in unknown[:MAX_COLLECTED_ERRORS]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model_constructor.errors import ParameterError
-from model_constructor.foreign import error_text
+from model_constructor.foreign import text_and_line
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.engine import Stage
 from offline_trainer.errors import ComponentFailedError
@@ -132,7 +132,7 @@ class Hooks:
                 text = f"callback {method.name} failed in {hook}"
                 if not critical:
                     self._leave_out(method.callback, HOOK_NAMES)
-                    notice(f"{text} and is disabled: {error_text(error)}")
+                    notice(f"{text} and is disabled: {text_and_line(error)}")
                     continue
                 self._leave_out(method.callback, set(HOOK_NAMES) - set(LAST_HOOKS))
                 self._failures.append(_failure(error, method, text))
@@ -170,9 +170,9 @@ class Hooks:
             except Exception as error:
                 text = f"callback {name} failed in state_dict"
                 if getattr(callback, "critical", True):
-                    raise ComponentFailedError(f"{text}: {error_text(error)}") from error
+                    raise ComponentFailedError(f"{text}: {text_and_line(error)}") from error
                 self._leave_out(callback, HOOK_NAMES)
-                notice(f"{text}, which is not saved: {error_text(error)}")
+                notice(f"{text}, which is not saved: {text_and_line(error)}")
         return states
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
@@ -203,6 +203,6 @@ def _failure(error: BaseException, method: _Method, text: str) -> Exception:
     if isinstance(error, ParameterError):
         failure = error.within("callbacks", method.index)
     else:
-        failure = ComponentFailedError(f"{text}: {error_text(error)}")
+        failure = ComponentFailedError(f"{text}: {text_and_line(error)}")
     failure.__cause__ = error
     return failure
