@@ -13,6 +13,7 @@ import pytest
 from run_files import fingerprint, steps
 
 from offline_trainer.data.random_regression import RandomRegression
+from offline_trainer.errors import ComponentFailedError
 from offline_trainer.experiment import run_experiment
 
 MakeConfig = Callable[..., dict[str, Any]]
@@ -63,16 +64,20 @@ def failing(
     return make
 
 
-@pytest.mark.parametrize(("part", "fails_at", "saved"), [("train", 12, 9), ("val", 7, 12)])
+@pytest.mark.parametrize(
+    ("part", "fails_at", "when", "saved"),
+    [("train", 12, "in epoch 2", 9), ("val", 7, "in val", 12)],
+)
 def test_the_steps_before_are_saved_and_the_run_goes_on_to_the_same_bytes(
     failing: Callable[..., dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
     part: str,
     fails_at: int,
+    when: str,
     saved: int,
 ) -> None:
     golden = run_experiment(failing(part="none")).out_dir.rename("golden")
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(ComponentFailedError, match=when + r": OSError: the disk is gone"):
         run_experiment(failing(part=part, fails_at=fails_at))
     assert steps(Path("run")) == [saved]
     assert f"the last checkpoint is of step {saved}; go on with --resume auto" in (
@@ -85,7 +90,8 @@ def test_the_steps_before_are_saved_and_the_run_goes_on_to_the_same_bytes(
 def test_a_run_that_fails_before_its_first_step_saves_nothing(
     failing: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(OSError, match="the disk is gone"):
+    told = r"the data failed in epoch 0: OSError: the disk is gone \(.*test_failing_data\.py:\d+\)"
+    with pytest.raises(ComponentFailedError, match=told):
         run_experiment(failing(part="train", fails_at=2))
     assert not steps(Path("run"))
     assert "checkpoint" not in capsys.readouterr().err

@@ -21,6 +21,7 @@ from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
+from offline_trainer.data_errors import with_data_errors
 from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
 from offline_trainer.evaluation import batches_to_evaluate, evaluate, isolated_random_streams
@@ -291,7 +292,9 @@ class Loop:
                 self.engine,
                 self.objective,
                 self.metrics,
-                self.signals.interruptible(self.limits.evaluation(batches)),
+                self.signals.interruptible(
+                    with_data_errors(self.limits.evaluation(batches), f"in {stage}")
+                ),
                 stage,
                 lambda: self.hooks.call("on_validation_batch_end", self.state),
             )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.json_text import copied
+from offline_trainer.data_errors import data_errors
 from offline_trainer.engine import Json, MicroBatch, Window
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
@@ -163,21 +164,25 @@ def rest_of_epoch(
             order, seeds of its workers) must not depend on where in the epoch that is, nor move the
             streams that training draws from.
         batches_of: Gives the batches of a loader.
+
+    Raises:
+        ComponentFailedError: The datamodule raised an exception of its own.
     """
-    set_position = getattr(datamodule, "set_position", None)
-    if set_position is not None:
-        set_position(epoch, batch)
-    with own_streams:
-        batches = batches_of(datamodule.train_dataloader())
-        if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
-            notice(
-                f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
-                "the order is the same only if the datamodule repeats it"
-            )
-            for _ in range(batch):
-                next(batches, None)
-        first = list(islice(batches, 1))
-    yield from chain(first, batches)
+    with data_errors(f"in epoch {epoch}"):
+        set_position = getattr(datamodule, "set_position", None)
+        if set_position is not None:
+            set_position(epoch, batch)
+        with own_streams:
+            batches = batches_of(datamodule.train_dataloader())
+            if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
+                notice(
+                    f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
+                    "the order is the same only if the datamodule repeats it"
+                )
+                for _ in range(batch):
+                    next(batches, None)
+            first = list(islice(batches, 1))
+        yield from chain(first, batches)
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:
