@@ -139,5 +139,6 @@ def test_a_module_that_fails_is_named_without_a_traceback(ot: RunOt, tmp_path: P
     assert done.returncode == 2
     assert "end_to_end.yaml:9:11" in done.stderr
     assert "nothing_of_that_name" in done.stderr
+    assert f"({tmp_path / 'extensions' / 'example_plugin.py'}:1)" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,12 +78,6 @@ class Gate:
         """Whether a process has come there."""
         return (self.folder / f"{self.place}-{pid}").exists()
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """A context in which everybody passes who waits or comes."""
-        gate = self.folder / f"{self.place}{_GATE}"
-        gate.touch()
-        try:
-            yield
-        finally:
-            gate.unlink()
+    def open(self) -> None:
+        """Let everybody pass who waits or comes from now on."""
+        (self.folder / f"{self.place}{_GATE}").touch()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model_constructor.errors import ConfigError
-from model_constructor.foreign import error_text, raised_at
+from model_constructor.foreign import error_text, raised_at, text_and_line
 from model_constructor.instantiate import instantiate_value
 from model_constructor.registry import Registry
 
@@ -55,6 +55,24 @@ def test_a_requirement_whose_parent_raises_anything_is_missing(
     (entry,) = registry.entries()
     assert entry.missing_requirements() == ("leaving_parent.inner",)
     assert capsys.readouterr() == ("", "x\n")
+
+
+def test_what_a_component_raises_is_told_with_the_authors_line() -> None:
+    def fail() -> None:
+        int("x")
+
+    registry = Registry()
+    registry.add("part.failing", fail)
+    told = r"could not be built: ValueError: invalid literal .* \(.*test_foreign\.py:\d+\)"
+    with pytest.raises(ConfigError, match=told):
+        instantiate_value({"_type_": "part.failing"}, registry=registry)
+
+
+def test_an_exit_is_told_with_its_place_once() -> None:
+    with pytest.raises(SystemExit) as caught:
+        sys.exit(3)
+    assert text_and_line(caught.value) == error_text(caught.value)
+    assert text_and_line(caught.value).count(__file__) == 1
 
 
 def test_ctrl_c_in_a_component_is_let_through() -> None:

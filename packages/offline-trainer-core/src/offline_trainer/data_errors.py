@@ -22,7 +22,9 @@ def data_errors(when: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, ParameterError, OfflineTrainerError):
+    except ParameterError as error:
+        raise error.within("data") from error
+    except (ConfigError, OfflineTrainerError):
         raise  # they say what is wrong, and where
     except Exception as error:
         raise ComponentFailedError(f"the data failed {when}: {text_and_line(error)}") from error

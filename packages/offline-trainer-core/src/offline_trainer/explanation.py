@@ -11,11 +11,21 @@ from model_constructor.graph.ir import GraphIR
 from model_constructor.instantiate import located_parameter_error
 from model_constructor.source_map import SourceMap
 
-_MISUSE = (RuntimeError, ValueError, TypeError, IndexError, KeyError)
+_MISUSE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    NameError,
+    ZeroDivisionError,
+    AssertionError,
+)
 
 
 def is_misuse(error: Exception) -> bool:
-    """Whether an exception is of a kind that wrong shapes or types cause.
+    """Whether an exception is of a kind that wrong shapes or types, or slips in code, cause.
 
     Subclasses are not: frameworks use them for what is nobody's mistake, such as full memory.
     """

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from model_constructor.foreign import text_and_line
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.data_errors import with_data_errors
+from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
 from offline_trainer.evaluation import batches_to_evaluate, evaluate, isolated_random_streams
@@ -69,6 +69,7 @@ class Loop:
     _data_state: Json = None
     _before_validation: Json = None  # set while a validation runs whose step is not complete
     _validation_owed: bool = False
+    _epoch_begun: bool = False
     _latest: tuple[Place, Window] | None = None
     _latest_saved: Place | None = None
 
@@ -137,16 +138,18 @@ class Loop:
         """A context between two steps: what fails in it costs no step that was trained."""
         try:
             yield
-        except Exception as error:
-            if self.state.global_step and not isinstance(error, DivergedError):
+        except (Exception, SystemExit):
+            if self.state.global_step:
                 self._save_after_failure()
             raise
 
     def _save_after_failure(self) -> None:
         try:
             self._save(must_succeed=True)
-        except (OSError, OfflineTrainerError) as error:
-            notice(f"no checkpoint of step {self.state.global_step} was saved: {error}")
+        except Exception as error:  # noqa: BLE001 - what has failed before counts for more
+            known = isinstance(error, (OSError, OfflineTrainerError))
+            text = str(error) if known else text_and_line(error)
+            notice(f"no checkpoint of step {self.state.global_step} was saved: {text}")
 
     def save_interrupted(self) -> None:
         """Commit a checkpoint of the last complete step, since the run was asked to stop."""
@@ -162,16 +165,14 @@ class Loop:
         self._saver.collect(wait=True, must_not_fail=False)
 
     def _epoch(self) -> None:
-        if self.state.batch == 0:
+        if self.state.batch == 0 and not self._epoch_begun:
             self.hooks.call("on_epoch_start", self.state)
-        before = self.state.global_step
+        self._epoch_begun = True
         for window in self._windows():
             self._step(window)
             if self.is_finished() and not window.is_last:
                 return
             self._check()
-        if self.state.global_step == before:
-            raise OfflineTrainerError("the training data yields no batch")
 
     def _step(self, window: TrainWindow) -> None:
         state = self.state
@@ -215,9 +216,12 @@ class Loop:
             raise missing_metric(error.args[0], metrics).within("scheduler") from error
 
     def _windows(self) -> Iterator[TrainWindow]:
-        rest = self._data.windows(self.state.epoch, self.state.batch)
+        epoch, before = self.state.epoch, self.state.global_step
+        rest = self._data.windows(epoch, self.state.batch)
         with self._last_step_saved():
             yield from self.progress.timed(self.signals.interruptible(rest))
+            if self.state.global_step == before:
+                raise OfflineTrainerError(f"the training data yields no batch in epoch {epoch}")
 
     def _window_again(self, place: Place) -> Window | None:
         if self._latest is not None and self._latest[0] == place:
@@ -247,6 +251,7 @@ class Loop:
         if window.is_last:
             state.epoch += 1
             state.batch = 0
+            self._epoch_begun = False
         weight = sum(batch.weight for batch in window.batches)
         self.progress.advance(state.global_step, state.epoch, weight)
         return weight
@@ -272,16 +277,19 @@ class Loop:
         self._measurements.read()
         self._before_validation = {**self.state_dict(), "validation_owed": True}
         with self._last_step_saved():
-            validated = self.evaluate("val", batches_to_evaluate(self.datamodule, "val"))
+            validated = self.evaluate("val")
         self._before_validation, self._validation_owed = None, False
         return validated
 
     def test(self) -> bool:
         """Evaluate on the test set; False when there is none."""
-        return self.evaluate("test", batches_to_evaluate(self.datamodule, "test"))
+        with self._last_step_saved():
+            return self.evaluate("test")
 
-    def evaluate(self, stage: Stage, batches: Iterable[Any] | None) -> bool:
-        """Evaluate on batches and log the result; False when there are none."""
+    def evaluate(self, stage: Stage) -> bool:
+        """Evaluate on a part of the data and log the result; False when there is none."""
+        with data_errors(f"in {stage}"):
+            batches = batches_to_evaluate(self.datamodule, stage)
         if batches is None:
             return False
         self._measurements.read()
@@ -356,6 +364,7 @@ class Loop:
             "callbacks": self.hooks.state_dict(),
             "asked": asdict(self.hooks.control),
             "validation_owed": False,
+            "epoch_begun": self._epoch_begun,
             "data": self._data_state,
             "objective": objective_state() if objective_state is not None else None,
             "random": host_random_state(),
@@ -370,6 +379,8 @@ class Loop:
         state.global_step, state.epoch = saved["global_step"], saved["epoch"]
         state.batch = saved["batch"]
         self._validation_owed = saved["validation_owed"]
+        # Absent from what earlier versions saved, which was never between the two.
+        self._epoch_begun = saved.get("epoch_begun", state.batch > 0) is True
         self._before_validation = self._latest = self._latest_saved = None
         self._measurements.load_state_dict(saved["measurements"])
         self.hooks.load_state_dict(saved["callbacks"])

@@ -60,9 +60,10 @@ class SupervisedObjective:
             except ParameterError as error:
                 raise error.within("io") from error
             except Exception as error:
-                raise _failure(
-                    "io", f"on the weight of a batch of {shapes(batch)}", error
-                ) from error
+                if not is_misuse(error):
+                    raise
+                given = f"on the weight of a batch of {shapes(batch)}"
+                raise _failure("io", given, error) from error
         count = sample_count(batch)
         if count is None:
             raise ParameterError(
@@ -83,6 +84,8 @@ class SupervisedObjective:
         except ParameterError as error:
             raise error.within("io") from error
         except Exception as error:
+            if not is_misuse(error):
+                raise
             raise _failure("io", f"on a batch of {shapes(batch)}", error) from error
         return self._choose(models)(*args, **kwargs), targets
 
@@ -97,6 +100,8 @@ class SupervisedObjective:
         except ParameterError as error:
             raise error.within("loss") from error
         except Exception as error:
+            if not is_misuse(error):
+                raise
             given = f"on outputs {shapes(outputs)} with targets {shapes(targets)}"
             raise _failure("loss", given, error) from error
 
@@ -117,10 +122,6 @@ class SupervisedObjective:
         return next(iter(models.values()))
 
 
-def _failure(section: str, given: str, error: Exception) -> Exception:
-    """What a component raised; told at its section where it may be one that does not fit."""
-    if not is_misuse(error):
-        return error
-    return ParameterError(
-        f"the {section} failed {given}: {text_and_line(error)}", parameter=section
-    )
+def _failure(section: str, given: str, error: Exception) -> ParameterError:
+    text = f"the {section} failed {given}: {text_and_line(error)}"
+    return ParameterError(text, parameter=section)

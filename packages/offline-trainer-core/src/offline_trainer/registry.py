@@ -73,7 +73,9 @@ def register_imports(
                 code="OT0307",
                 config_path=("imports", index),
                 span=sources.span(("imports", index)),
-                help="modules are looked up in the current folder and among installed packages",
+                help="modules are looked up in the current folder and among installed packages"
+                if isinstance(error, ImportError)
+                else "",
             )
             failed.__cause__ = error
             errors.append(failed)

@@ -13,6 +13,7 @@ from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.context import RunContext, RunInfo
+from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, OptimizerPlan, Task
 from offline_trainer.evaluation import batches_to_evaluate, isolated_random_streams, rehearse
@@ -170,11 +171,14 @@ class DefaultTrainer:
             with restoring(context.resume):
                 context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
-            batches = batches_to_evaluate(datamodule, "val") if self._options.validates else None
+            with data_errors("in val"):
+                batches = (
+                    batches_to_evaluate(datamodule, "val") if self._options.validates else None
+                )
             if batches is None:
                 context.engine.eval_step(context.example_batch, "val")
             else:
-                first = islice(context.limits.evaluation(batches), 1)
+                first = islice(with_data_errors(context.limits.evaluation(batches), "in val"), 1)
                 measured = rehearse(context.engine, context.objective, metrics, first)
                 tell_of_unmeasured(_watched(callbacks, scheduler_factory, context), measured)
         context.begin()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.checkpoint.json_text import copied
-from offline_trainer.data_errors import data_errors
+from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.engine import Json, MicroBatch, Window
 from offline_trainer.notices import notice
 from offline_trainer.protocols import DataModule
@@ -75,15 +75,16 @@ class TrainingData:
         stream_state = getattr(self.datamodule, "state_dict", None)
         return windows(self.limits.epoch(rest, batch), self.size, self.weight, stream_state)
 
-    def _open(self, loader: Iterable[Any]) -> Iterator[Any]:
+    def _open(self, loader: Iterable[Any], when: str) -> Iterator[Any]:
         """Its batches; as `MicroBatch`, where the engine places several at a time."""
         if (
             not isinstance(loader, InBlocks)
             or self.place_block is None
             or self.limits.only is not None
         ):
-            return iter(loader)
-        return placed_batches(loader.blocks(), loader.batch_size, self.weight, self.place_block)
+            return with_data_errors(loader, when)
+        blocks = with_data_errors(loader.blocks(), when)
+        return placed_batches(blocks, loader.batch_size, self.weight, self.place_block)
 
     def again(self, epoch: int, batch: int) -> Window | None:
         """The micro-batches of one window once more; None where the data cannot be asked again."""
@@ -149,7 +150,7 @@ def rest_of_epoch(
     epoch: int,
     batch: int,
     own_streams: AbstractContextManager[None],
-    batches_of: Callable[[Iterable[Any]], Iterator[Any]],
+    batches_of: Callable[[Iterable[Any], str], Iterator[Any]],
 ) -> Iterator[Any]:
     """The batches of an epoch from one of them on.
 
@@ -163,26 +164,29 @@ def rest_of_epoch(
         own_streams: Entered until the first one is there: what a loader draws when it begins (an
             order, seeds of its workers) must not depend on where in the epoch that is, nor move the
             streams that training draws from.
-        batches_of: Gives the batches of a loader.
+        batches_of: Gives the batches of a loader, and tells when it failed.
 
     Raises:
         ComponentFailedError: The datamodule raised an exception of its own.
     """
-    with data_errors(f"in epoch {epoch}"):
-        set_position = getattr(datamodule, "set_position", None)
-        if set_position is not None:
+    when = f"in epoch {epoch}"
+    set_position = getattr(datamodule, "set_position", None)
+    if set_position is not None:
+        with data_errors(when):
             set_position(epoch, batch)
-        with own_streams:
-            batches = batches_of(datamodule.train_dataloader())
-            if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
-                notice(
-                    f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
-                    "the order is the same only if the datamodule repeats it"
-                )
-                for _ in range(batch):
-                    next(batches, None)
-            first = list(islice(batches, 1))
-        yield from chain(first, batches)
+    with own_streams:
+        with data_errors(when):
+            loader = datamodule.train_dataloader()
+        batches = batches_of(loader, when)
+        if batch and set_position is None and not hasattr(datamodule, "load_state_dict"):
+            notice(
+                f"the datamodule has no set_position: replaying {batch} batches of this epoch; "
+                "the order is the same only if the datamodule repeats it"
+            )
+            for _ in range(batch):
+                next(batches, None)
+        first = list(islice(batches, 1))
+    yield from chain(first, batches)
 
 
 def _take(batches: Iterator[Any], size: int, weight: Callable[[Any], float]) -> list[MicroBatch]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from offline_trainer.components import closed_at_the_end
+from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.errors import RunDirectoryError
 from offline_trainer.evaluation import batches_to_evaluate, evaluate
 from offline_trainer.notices import notice
@@ -41,16 +42,18 @@ def evaluate_run(run: TrainedRun, part: Part) -> Evaluation:
         run.builder.set_up(run.datamodule)
         _compare_split(run, part)
         of_part = getattr(run.datamodule, "part_dataloader", None)
-        batches = of_part(part) if of_part else batches_to_evaluate(run.datamodule, part)
-        first = next(iter(batches), None) if batches is not None else None
+        with data_errors(f"in {part}"):
+            batches = of_part(part) if of_part else batches_to_evaluate(run.datamodule, part)
+            first = next(iter(batches), None) if batches is not None else None
         if batches is None or first is None:
             raise RunDirectoryError(
                 f"the data of {run.root} has no {part} part", help="choose another --split"
             )
         run.start(first)
         with run.explained():
+            told = with_data_errors(batches, f"in {part}")
             values = evaluate(
-                run.engine, run.objective, metrics, batches, part, on_batch_end=lambda: None
+                run.engine, run.objective, metrics, told, part, on_batch_end=lambda: None
             )
     return Evaluation(part, run.checkpoint.step, values)
 
