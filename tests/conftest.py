@@ -40,6 +40,6 @@ def experiments() -> Path:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is there by now out of the garbage collector, of which runs ask a whole round."""
+    """Leave what is there by now to itself: the garbage collector would go through it all along."""
     gc.collect()
     gc.freeze()

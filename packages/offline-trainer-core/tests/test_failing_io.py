@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from run_files import steps
 
 from model_constructor.errors import ConfigError
 from offline_trainer.experiment import run_experiment
@@ -40,6 +42,25 @@ def register(registry: Any) -> None:
     registry.add("io.failing", FailingIo)
 
 
+@pytest.fixture
+def failing(small_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> MakeConfig:
+    """Make a config whose io fails."""
+    module = ModuleType("failing")
+    module.register = register  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "failing", module)
+
+    def make(method: str, calls: int) -> dict[str, Any]:
+        config = small_config(
+            imports=["offline_trainer.testing.numpy_engine", "failing"],
+            settings={"allowed_import_prefixes": ["offline_trainer.", "failing."]},
+            trainer={"accumulate_grad_batches": 2},
+        )
+        config["io"] = {"_type_": "io.failing", "method": method, "calls": calls}
+        return config
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("method", "calls", "told"),
     [
@@ -53,23 +74,18 @@ def register(registry: Any) -> None:
     ],
 )
 def test_its_line_is_told_whenever_it_fails(
-    small_config: MakeConfig,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    calls: int,
-    told: str,
+    failing: MakeConfig, method: str, calls: int, told: str
 ) -> None:
-    module = ModuleType("failing")
-    module.register = register  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "failing", module)
-    config = small_config(
-        imports=["offline_trainer.testing.numpy_engine", "failing"],
-        settings={"allowed_import_prefixes": ["offline_trainer.", "failing."]},
-        trainer={"accumulate_grad_batches": 2},
-    )
-    config["io"] = {"_type_": "io.failing", "method": method, "calls": calls}
     with pytest.raises(
         ConfigError, match=told + r"KeyError: 'nothing' \(.*test_failing_io\.py:\d+\)"
     ) as caught:
-        run_experiment(config)
+        run_experiment(failing(method, calls))
     assert caught.value.config_path == ("io",)
+
+
+def test_inside_a_step_it_goes_back_to_the_last_regular_checkpoint(failing: MakeConfig) -> None:
+    with pytest.raises(ConfigError, match="the io failed"):
+        run_experiment(failing("split", 12))
+    assert steps(Path("run")) == [2]
+    config = failing("split", 10**9)
+    assert run_experiment(config, resume="auto").outcome == "done"

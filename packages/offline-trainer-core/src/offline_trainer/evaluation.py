@@ -10,6 +10,8 @@ from typing import Any
 from model_constructor.errors import ParameterError
 from model_constructor.foreign import text_and_line
 from model_constructor.shape_text import shapes
+from offline_trainer.batch_limits import BatchLimits
+from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.engine import Engine, EvalOutput, Stage
 from offline_trainer.explanation import is_misuse
 from offline_trainer.protocols import DataModule, Metric, Objective
@@ -41,6 +43,16 @@ def batches_to_evaluate(datamodule: DataModule, part: str) -> Iterable[Any] | No
     """The batches of a part, ``val`` or ``test``; None if the data has no such part."""
     loader = getattr(datamodule, f"{part}_dataloader", None)
     return loader() if loader is not None else None
+
+
+def evaluation_batches(
+    datamodule: DataModule, part: str, limits: BatchLimits
+) -> Iterator[Any] | None:
+    """Those that an evaluation takes; what the data raises is told with the part's name."""
+    when = f"in {part}"
+    with data_errors(when):
+        batches = batches_to_evaluate(datamodule, part)
+    return None if batches is None else with_data_errors(limits.evaluation(batches), when)
 
 
 def rehearse(

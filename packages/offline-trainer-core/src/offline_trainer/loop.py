@@ -21,10 +21,9 @@ from offline_trainer.batch_limits import BatchLimits
 from offline_trainer.callbacks.hooks import Control, Hooks, LoopState
 from offline_trainer.checkpoint.json_text import copied
 from offline_trainer.checkpoint.store import CheckpointStore
-from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.engine import Engine, Interval, Json, Stage, Window
 from offline_trainer.errors import DivergedError, OfflineTrainerError
-from offline_trainer.evaluation import batches_to_evaluate, evaluate, isolated_random_streams
+from offline_trainer.evaluation import evaluate, evaluation_batches, isolated_random_streams
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loop_options import LoopOptions
 from offline_trainer.measurements import Measurements
@@ -288,8 +287,7 @@ class Loop:
 
     def evaluate(self, stage: Stage) -> bool:
         """Evaluate on a part of the data and log the result; False when there is none."""
-        with data_errors(f"in {stage}"):
-            batches = batches_to_evaluate(self.datamodule, stage)
+        batches = evaluation_batches(self.datamodule, stage, self.limits)
         if batches is None:
             return False
         self._measurements.read()
@@ -300,9 +298,7 @@ class Loop:
                 self.engine,
                 self.objective,
                 self.metrics,
-                self.signals.interruptible(
-                    with_data_errors(self.limits.evaluation(batches), f"in {stage}")
-                ),
+                self.signals.interruptible(batches),
                 stage,
                 lambda: self.hooks.call("on_validation_batch_end", self.state),
             )

@@ -13,10 +13,9 @@ from offline_trainer.callbacks.hooks import Hooks, LoopState
 from offline_trainer.checkpoint.reading import Checkpoint
 from offline_trainer.checkpoint.resumable import restoring
 from offline_trainer.context import RunContext, RunInfo
-from offline_trainer.data_errors import data_errors, with_data_errors
 from offline_trainer.duration import Duration, Unit, parse_duration
 from offline_trainer.engine import Engine, OptimizerPlan, Task
-from offline_trainer.evaluation import batches_to_evaluate, isolated_random_streams, rehearse
+from offline_trainer.evaluation import evaluation_batches, isolated_random_streams, rehearse
 from offline_trainer.initial_weights import start_from
 from offline_trainer.loggers.isolation import Loggers
 from offline_trainer.loggers.jsonl import JsonlLogger
@@ -171,14 +170,13 @@ class DefaultTrainer:
             with restoring(context.resume):
                 context.engine.restore(context.resume.state)
         with isolated_random_streams(context.engine):
-            with data_errors("in val"):
-                batches = (
-                    batches_to_evaluate(datamodule, "val") if self._options.validates else None
-                )
+            batches = None
+            if self._options.validates:
+                batches = evaluation_batches(datamodule, "val", context.limits)
             if batches is None:
                 context.engine.eval_step(context.example_batch, "val")
             else:
-                first = islice(with_data_errors(context.limits.evaluation(batches), "in val"), 1)
+                first = islice(batches, 1)
                 measured = rehearse(context.engine, context.objective, metrics, first)
                 tell_of_unmeasured(_watched(callbacks, scheduler_factory, context), measured)
         context.begin()
